@@ -1,0 +1,1 @@
+"""Data that ships with spinetools; read with ``importlib.resources.files("spinetools.data")``."""
