@@ -112,7 +112,11 @@ def output_path(
     """
     base = Path(folder) if folder is not None else Path()
     if output is not None:
-        return base / output if folder is not None and Path(output).name == str(output) else Path(output)
+        return (
+            base / output
+            if folder is not None and Path(output).name == str(output)
+            else Path(output)
+        )
     return base / f"{strip_nifti_suffix(source)}{ending}"
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from spinetools.errors import InputError
 from spinetools.files import atomic_path, nifti_suffix
@@ -48,7 +50,9 @@ class Image:
     ) -> None:
         shape = tuple(int(n) for n in array.shape)
         if shape[:3] != space.shape or len(shape) not in (3, 4):
-            raise InputError(f"an array of shape {shape} does not fit a grid of shape {space.shape}")
+            raise InputError(
+                f"an array of shape {shape} does not fit a grid of shape {space.shape}"
+            )
         self._array = array
         self._data: Array | None = None
         self.space = space
@@ -76,7 +80,7 @@ class Image:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 source = nib.load(path)
-        except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
+        except (ImageFileError, HeaderDataError) as error:
             raise InputError(f"{path} is not a readable NIfTI image ({error})") from error
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InputError(f"{path} cannot be read: truncated or damaged ({error})") from error
@@ -255,7 +259,7 @@ class Image:
 
     @property
     def qform_disagrees(self) -> float:
-        """Largest distance in mm between sform and qform positions of a voxel; 0 if one is unset."""
+        """Largest distance in mm between a voxel's sform and qform places; 0 if one is unset."""
         header = self._header
         if header is None or int(header["sform_code"]) <= 0 or int(header["qform_code"]) <= 0:
             return 0.0
@@ -296,8 +300,8 @@ def _check_header(header: nib.Nifti1Header, array: Any, path: Path) -> None:
     zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if int(header["sform_code"]) <= 0 and (not np.isfinite(zooms).all() or (zooms <= 0).any()):
         raise InputError(
-            f"{path} has a voxel size of {' × '.join(f'{z:g}' for z in zooms)} mm, expected positive "
-            "numbers; mend the header (st_image -copy-header)"
+            f"{path} has a voxel size of {' × '.join(f'{z:g}' for z in zooms)} mm, "
+            "expected positive numbers; mend the header (st_image -copy-header)"
         )
 
 

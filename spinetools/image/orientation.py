@@ -37,7 +37,7 @@ def check_codes(codes: Sequence[str]) -> Codes:
     letters = tuple(c.upper() for c in codes)
     if len(letters) != 3 or {_AXIS.get(c) for c in letters} != {0, 1, 2}:
         raise InputError(
-            f"{''.join(codes)!r} is no orientation: give three letters, one of L/R, A/P and S/I each"
+            f"{''.join(codes)!r} is no orientation: give three letters, one each of LR, AP and SI"
         )
     return letters[0], letters[1], letters[2]
 

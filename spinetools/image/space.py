@@ -103,7 +103,9 @@ class Space:
         """Whether two grids are the same to ``atol`` mm."""
         return not self.differences(other, atol)
 
-    def check_same(self, other: Space, names: Sequence[str] = ("the images", ""), atol: float = 1e-2) -> None:
+    def check_same(
+        self, other: Space, names: Sequence[str] = ("the images", ""), atol: float = 1e-2
+    ) -> None:
         """Raise SpaceMismatch, saying how the grids differ and which command mends it."""
         difference = self.differences(other, atol)
         if difference:
@@ -125,7 +127,7 @@ class Space:
         return Space((shape[0], shape[1], shape[2]), self.affine @ matrix)
 
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Space:
-        """Return the grid of voxels ``start`` to ``stop`` (exclusive); may reach beyond the grid."""
+        """Return the grid of voxels ``start`` to ``stop`` (exclusive); may reach beyond."""
         affine = self.affine.copy()
         affine[:3, 3] = self.to_world(np.asarray(start, dtype=np.float64))
         a, b, c = (int(e) - int(s) for s, e in zip(start, stop, strict=True))

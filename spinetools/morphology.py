@@ -1,0 +1,1 @@
+"""Operations on masks: components, holes, nearest object."""
