@@ -1,1 +1,6 @@
-"""."""
+"""PropSeg: a tube-shaped mesh propagated along the cord and fitted to its edge."""
+
+from spinetools.propseg.params import PropsegParams
+from spinetools.propseg.segment import PropsegResult, segment_cord
+
+__all__ = ["PropsegParams", "PropsegResult", "segment_cord"]

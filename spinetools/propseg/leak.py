@@ -1,0 +1,89 @@
+"""Where the surface leaks: slices that no cord can look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from spinetools.propseg.profiles import FloatArray
+from spinetools.propseg.tube import Tube
+
+#: Half length of the stretch of cord that a slice is compared with.
+_STRETCH_MM = 20.0
+#: From this score on a slice is called a leak.
+LEAK_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Leak score of each ring.
+
+    Attributes
+    ----------
+    score
+        (K,), 0 sound to 1.
+    reasons
+        A few words for each ring above the threshold; empty for the others.
+    """
+
+    score: FloatArray
+    reasons: tuple[str, ...]
+
+    @property
+    def flagged(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Rings called a leak (K,)."""
+        return self.score >= LEAK_THRESHOLD
+
+
+def leak_scores(tube: Tube, contrast: FloatArray, step_mm: float, min_contrast: float) -> Leak:
+    """Score every ring by its size, its bulge and the edge that it stands on.
+
+    Parameters
+    ----------
+    tube
+        The final surface.
+    contrast
+        Rise of intensity across the surface at each vertex (K, T), in thousandths of the window.
+    step_mm
+        Distance between slices.
+    min_contrast
+        A vertex with a lower rise stands on no edge.
+
+    Returns
+    -------
+    Leak
+        The score is the largest of: area above the stretch's median (50 % more is 1), outward bulge
+        above the stretch's median shape (3 mm is 1), and half the share of the ring without an edge.
+    """
+    size = 2 * max(2, round(_STRETCH_MM / step_mm)) + 1
+    area = tube.areas_mm2
+    usual_area = ndimage.median_filter(area, size=size, mode="nearest")
+    excess = area / usual_area - 1
+    usual = ndimage.median_filter(tube.radii_mm, size=(size, 1), mode="nearest")
+    bulge = np.maximum(tube.radii_mm - usual, 0).max(axis=1)
+    bare = (contrast < min_contrast).mean(axis=1)
+    parts = np.stack([excess / 0.5, bulge / 3.0, 0.5 * bare / 0.6])
+    score = np.clip(parts.max(axis=0), 0, 1)
+    words = (
+        [f"area {e:+.0%} of its neighbours'" for e in excess],
+        [f"bulges by {b:.1f} mm" for b in bulge],
+        [f"no edge along {b:.0%} of the ring" for b in bare],
+    )
+    worst = parts.argmax(axis=0)
+    reasons = tuple(
+        words[worst[k]][k] if score[k] >= LEAK_THRESHOLD else "" for k in range(len(score))
+    )
+    return Leak(score, reasons)
+
+
+def bridge(tube: Tube, flagged: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Tube:
+    """Replace flagged rings by what lies between their sound neighbours (linear)."""
+    sound = np.flatnonzero(~flagged)
+    if not len(sound) or not flagged.any():
+        return tube
+    rows = np.arange(len(flagged))
+    centres = np.stack([np.interp(rows, sound, c[sound]) for c in tube.centres_mm.T], axis=1)
+    radii = np.stack([np.interp(rows, sound, r[sound]) for r in tube.radii_mm.T], axis=1)
+    return Tube(tube.slices, centres, radii)

@@ -1,0 +1,298 @@
+"""PropSeg as one function: image and centreline in, cord out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from spinetools.errors import InputError, NoSpineError
+from spinetools.image import Image
+from spinetools.propseg.canal import csf_mask
+from spinetools.propseg.leak import Leak, bridge, leak_scores
+from spinetools.propseg.mesh import Mesh, tube_mesh
+from spinetools.propseg.params import EDGE_FRACTION, POLARITY, Contrast, PropsegParams
+from spinetools.propseg.profiles import (
+    Float32Array,
+    FloatArray,
+    IntArray,
+    spline_coefficients,
+    window,
+)
+from spinetools.propseg.propagate import Growth, Scene, grow, ring_evidence
+from spinetools.propseg.refine import edge_contrast, refine, settle
+from spinetools.propseg.tube import Tube
+
+logger = logging.getLogger(__name__)
+
+#: Grid on which everything is computed (nibabel letters).
+CANONICAL = ("R", "A", "S")
+#: The other polarity has to fit this well, in thousandths of the window, and the given one not at
+#: all, for the image to be believed against ``-c``. (On the real images the wrong polarity reaches
+#: −46 to 96, the right one −28 to 324; the weak ones are faint T2*w, where ``-c`` has to be right.)
+POLARITY_EVIDENCE = 150.0
+#: A slice whose mask's centre is further than this from the mesh's is dropped (De Leener 2014).
+MAX_OFF_CENTRE_MM = 3.0
+
+
+@dataclass(frozen=True)
+class PropsegResult:
+    """What PropSeg found.
+
+    Attributes
+    ----------
+    soft
+        Fraction of each voxel inside the surface, on the input's grid (float32).
+    mask
+        ``soft`` at one half, cleaned (uint8).
+    csf
+        The ring of CSF round the cord (uint8), where asked for.
+    mesh, coarse_mesh, initial_mesh
+        The fine surface, the propagated one, and the section that it started from.
+    centreline_mm
+        The cord's centre in world mm, a row a slice from the lowest (K, 3).
+    slices
+        Slice of each row, counted from the lowest.
+    leak
+        Leak score and reasons, a slice of ``slices``.
+    polarity
+        +1 where the cord was taken to be darker than its surroundings, −1 brighter.
+    stopped
+        Why the propagation ended below and above.
+    """
+
+    soft: Image
+    mask: Image
+    csf: Image | None
+    mesh: Mesh
+    coarse_mesh: Mesh
+    initial_mesh: Mesh
+    centreline_mm: FloatArray
+    slices: IntArray
+    leak: Leak
+    polarity: int
+    stopped: tuple[str, str]
+
+
+def segment_cord(
+    image: Image,
+    centreline_voxels: FloatArray,
+    contrast: Contrast,
+    params: PropsegParams | None = None,
+    *,
+    correction: Image | None = None,
+    with_csf: bool = False,
+) -> PropsegResult:
+    """Segment the spinal cord by propagating and fitting a tube.
+
+    Parameters
+    ----------
+    image
+        3D anatomical image.
+    centreline_voxels
+        Rows of voxel coordinates (K, 3) on the image's grid, one for each slice that may hold cord;
+        slices between two rows are interpolated.
+    contrast
+        Says whether the cord is darker (t2, t2s) or brighter (t1, dwi) than its surroundings; where
+        the image clearly says otherwise, the image is believed and a warning says so.
+    params
+        See :class:`PropsegParams`.
+    correction
+        Voxels (non-zero) on the cord's edge that the surface has to pass through.
+    with_csf
+        Segment the CSF too.
+
+    Returns
+    -------
+    PropsegResult
+
+    Raises
+    ------
+    NoSpineError
+        When no ring with enough contrast is found at the start.
+
+    References
+    ----------
+    De Leener B, Kadoury S, Cohen-Adad J. Robust, accurate and fast automatic segmentation of the
+    spinal cord. NeuroImage 98 (2014) 528–536.
+    """
+    params = params or PropsegParams()
+    canonical = image.reorient(CANONICAL)
+    spacing = np.asarray(canonical.space.spacing) * params.rescale
+    slices, centres = _one_a_slice(image, centreline_voxels, spacing)
+    volume = window(canonical.data.astype(np.float32), spacing, centres, slices)
+    scene = Scene(spline_coefficients(volume), spacing, POLARITY[contrast], slices, centres)
+    start = _start_row(canonical, scene, params)
+    scene = _believe_image(scene, contrast, params)
+    growth = grow(scene, start, params)
+    tube = settle(scene, refine(scene, growth.tube, params), EDGE_FRACTION[contrast], params)
+    if correction is not None:
+        tube = _through(tube, correction.reorient(CANONICAL), spacing)
+    tube, leak = _mend_leaks(scene, tube, growth, params)
+    soft = tube.rasterise(canonical.shape, spacing)
+    mask, tube, leak = _checked(soft, tube, leak, spacing, params)
+    soft = soft * mask.any(axis=(0, 1))
+    back = image.space.nib_codes
+    csf = None
+    if with_csf:
+        csf = canonical.like(csf_mask(scene, tube, mask, params)).reorient(back)
+    first = growth.tube.slices == growth.start
+    return PropsegResult(
+        soft=canonical.like(soft).reorient(back),
+        mask=canonical.like(mask).reorient(back),
+        csf=csf,
+        mesh=tube_mesh(tube, canonical.space, spacing),
+        coarse_mesh=tube_mesh(growth.tube, canonical.space, spacing),
+        initial_mesh=tube_mesh(
+            growth.tube.part(_about(first, growth.tube.slices, spacing[2])),
+            canonical.space,
+            spacing,
+        ),
+        centreline_mm=canonical.space.to_world(
+            np.column_stack([tube.centroids_mm() / spacing[:2], tube.slices])
+        ),
+        slices=tube.slices,
+        leak=leak,
+        polarity=scene.polarity,
+        stopped=growth.stopped,
+    )
+
+
+def _one_a_slice(
+    image: Image, centreline_voxels: FloatArray, spacing: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Turn centreline points on the image's grid into one centre a canonical slice."""
+    canonical = image.space.reoriented(CANONICAL)
+    points = canonical.to_voxel(image.space.to_world(np.asarray(centreline_voxels)))
+    inside = (points > -0.5).all(axis=1) & (points < np.asarray(canonical.shape) - 0.5).all(axis=1)
+    points = points[inside]
+    if not len(points):
+        raise InputError(f"the centreline does not pass through {image.name}; check its space")
+    points = points[np.argsort(points[:, 2], kind="stable")]
+    heights, first = np.unique(np.round(points[:, 2], 3), return_index=True)
+    slices = np.arange(round(heights[0]), round(heights[-1]) + 1)
+    xy = np.column_stack([np.interp(slices, heights, points[first, axis]) for axis in (0, 1)])
+    return slices.astype(np.int64), xy * spacing[:2]
+
+
+def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
+    """Where to start: ``-init`` as slice or fraction; by default the middle of the centreline."""
+    if params.init >= 1:
+        row = int(params.init) - int(scene.slices[0])
+        if not 0 <= row < len(scene.slices):
+            raise InputError(
+                f"cannot start at slice {params.init:g}: the centreline covers slices "
+                f"{scene.slices[0]} to {scene.slices[-1]}, counted from the lowest"
+            )
+        return row
+    return min(int(params.init * len(scene.slices)), len(scene.slices) - 1)
+
+
+def _believe_image(scene: Scene, contrast: Contrast, params: PropsegParams) -> Scene:
+    """Turn the polarity where the image clearly contradicts the contrast given."""
+    rows = np.unique(np.linspace(0, len(scene.slices) - 1, 25).round().astype(int))
+    given = ring_evidence(scene, rows, params)
+    turned = replace(scene, polarity=-scene.polarity)
+    other = ring_evidence(turned, rows, params)
+    if other > POLARITY_EVIDENCE > 3 * given:
+        seen = "darker" if turned.polarity > 0 else "brighter"
+        logger.warning(
+            "-c %s expects a %s cord, but in this image it is %s than its surroundings; going by "
+            "the image (choose -c %s)",
+            contrast,
+            "darker" if scene.polarity > 0 else "brighter",
+            seen,
+            "t2 or t2s" if turned.polarity > 0 else "t1 or dwi",
+        )
+        return turned
+    return scene
+
+
+def _through(tube: Tube, correction: Image, spacing: FloatArray) -> Tube:
+    """Pull the surface through voxels that a person marked, and its neighbourhood along."""
+    i, j, k = np.nonzero(correction.data)
+    radii = tube.radii_mm.copy()
+    first = int(tube.slices[0])
+    pull = np.zeros_like(radii)
+    count = np.zeros_like(radii)
+    for x, y, z in zip(i * spacing[0], j * spacing[1], k, strict=True):
+        row = z - first
+        if not 0 <= row < len(radii):
+            continue
+        dx, dy = np.array([x, y]) - tube.centres_mm[row]
+        ray = round(float(np.arctan2(dy, dx)) / (2 * np.pi) * tube.n_rays) % tube.n_rays
+        pull[row, ray] += np.hypot(dx, dy) - radii[row, ray]
+        count[row, ray] += 1
+    weights = count > 0
+    if not weights.any():
+        raise InputError("-mask-correction marks no slice that the segmentation covers")
+    known = np.where(weights, pull / np.maximum(count, 1), 0)
+    # spread each pull over about two rays and 3 mm along the cord
+    sigma = (3.0 / spacing[2], 2.0)
+    total = ndimage.gaussian_filter(weights.astype(float), sigma, mode=("nearest", "wrap"))
+    spread = ndimage.gaussian_filter(known, sigma, mode=("nearest", "wrap"))
+    share = total / (total + 0.02)
+    moved = radii + share * spread / np.maximum(total, 1e-6)
+    return tube.with_radii(np.maximum(np.where(weights, radii + known, moved), 0.5))
+
+
+def _mend_leaks(
+    scene: Scene, tube: Tube, growth: Growth, params: PropsegParams
+) -> tuple[Tube, Leak]:
+    """Score leaks and do what ``-leak`` says about them."""
+    step_mm = float(scene.spacing[2])
+
+    def score(surface: Tube) -> Leak:
+        contrast = edge_contrast(scene, surface)
+        return leak_scores(surface, contrast, step_mm, params.min_contrast)
+
+    leak = score(tube)
+    if not leak.flagged.any() or params.leak == "warn":
+        return tube, leak
+    if params.leak == "bridge":
+        return bridge(tube, leak.flagged), leak
+    start = int(np.flatnonzero(tube.slices == growth.start)[0])
+    below = np.flatnonzero(leak.flagged[: start + 1])
+    above = np.flatnonzero(leak.flagged[start + 1 :])
+    low = int(below[-1]) + 1 if len(below) else 0
+    high = start + 1 + int(above[0]) if len(above) else len(tube.slices)
+    if high <= low:
+        raise NoSpineError(
+            f"the surface leaks in the slice where it starts ({growth.start}); choose another "
+            "start with -init, or -leak bridge"
+        )
+    kept = tube.part(slice(low, high))
+    return kept, score(kept)
+
+
+def _checked(
+    soft: Float32Array, tube: Tube, leak: Leak, spacing: FloatArray, params: PropsegParams
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], Tube, Leak]:
+    """Threshold, and drop slices that cannot be cord (``-correct-seg``)."""
+    mask = (soft >= 0.5).astype(np.uint8)
+    keep = mask[:, :, tube.slices].any(axis=(0, 1))
+    if params.correct:
+        for row, (k, centre) in enumerate(zip(tube.slices, tube.centroids_mm(), strict=True)):
+            labels, n = ndimage.label(mask[:, :, k])
+            if n == 0:
+                continue
+            where = np.array(ndimage.center_of_mass(mask[:, :, k])) * spacing[:2]
+            if n > 1 or float(np.hypot(*(where - centre))) >= MAX_OFF_CENTRE_MM:
+                keep[row] = False
+    if not keep.any():
+        raise NoSpineError("no slice holds a plausible cord; check the centreline and -c")
+    mask[:, :, np.setdiff1d(tube.slices, tube.slices[keep])] = 0
+    rows = np.flatnonzero(keep)
+    inner = slice(int(rows[0]), int(rows[-1]) + 1)
+    return mask, tube.part(inner), Leak(leak.score[inner], leak.reasons[inner])
+
+
+def _about(
+    first: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], slices: IntArray, step_mm: float
+) -> IntArray:
+    """Rows within a section's length of the start."""
+    start = int(np.flatnonzero(first)[0])
+    reach = max(1, round(3.0 / step_mm))
+    return np.arange(max(0, start - reach), min(len(slices), start + reach + 1))
