@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +21,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path``, and rename it to ``path`` when the block ends well.
 
     A killed or failed run leaves the old file or the new one, never half of one; on any exception
-    the temporary file is removed.
+    the temporary file is removed, and with it the folders that were made for it.
 
     Parameters
     ----------
@@ -39,25 +39,30 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         When the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
+    if not path.name:
         raise OutputError(f"cannot write {path}: it is a folder; give a file name")
-    temporary: Path | None = None
+    # named before it is made: whenever the run is interrupted, the name to remove is known
+    temporary = path.with_name(f".{_short(path)}.{uuid.uuid4().hex[:12]}{_suffix(path)}")
+    made: list[Path] = []
+    done = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
-        handle, name = tempfile.mkstemp(prefix=f".{_short(path)}.", suffix=suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        if path.is_dir():
+            raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+        _make_folders(path.parent, made)
+        # made here with the usual permissions, so that an unwritable folder is found before work
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        _give_usual_mode(temporary)
         temporary.replace(path)
-        temporary = None
+        done = True
     except OSError as error:
         raise OutputError(f"cannot write {path}: {_reason(error)}") from error
     finally:
-        if temporary is not None:
+        if not done:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            for folder in reversed(made):
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -131,15 +136,23 @@ def _short(path: Path) -> str:
     return path.name.encode()[:100].decode(errors="ignore")
 
 
-def _give_usual_mode(path: Path) -> None:
-    """``mkstemp`` makes files private; give them what ``open`` would have given."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+def _suffix(path: Path) -> str:
+    """Return the ending that tells a writer the format: ``.nii.gz`` as a whole."""
+    suffix = "".join(path.suffixes[-2:]) if path.name.lower().endswith(".gz") else path.suffix
+    return suffix if len(suffix) <= 20 else ""  # a long name with a dot in it has no format
+
+
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; note each new one, so that a failed write removes it."""
+    missing = [step for step in (folder, *folder.parents) if not step.exists()]
+    for step in reversed(missing):
+        with suppress(FileExistsError):  # another process was faster
+            step.mkdir()
+            made.append(step)
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "no space left on the disk; free some and run again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "the folder cannot be written; choose another with -o or -ofolder"

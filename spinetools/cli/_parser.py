@@ -41,7 +41,6 @@ class StParser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.positional_ok = False
         group = self.add_argument_group("general")
         group.add_argument("-h", "-help", "--help", action="help", help="show this help and exit")
         group.add_argument(
@@ -164,5 +163,34 @@ def number_in(
                 f"{text} is out of range, expected {limits or 'a number'}"
             )
         return value
+
+    return parse
+
+
+def numbers(separator: str, kind: type[float] | type[int] = int, count: int | None = None) -> Any:
+    """Return an argparse type: numbers with a separator between, e.g. ``1x1x2`` or ``0,5,10``.
+
+    ``first:last`` stands for a range of whole numbers where the separator is a comma.
+    """
+
+    def parse(text: str) -> list[float]:
+        values: list[float] = []
+        for part in text.split(separator):
+            first, colon, last = part.partition(":")
+            try:
+                if colon and separator == "," and kind is int:
+                    values.extend(range(int(first), int(last) + 1))
+                else:
+                    values.append(kind(part))
+            except ValueError:
+                example = separator.join("123"[: count or 3])
+                raise argparse.ArgumentTypeError(
+                    f"{text!r}: expected numbers like {example}"
+                ) from None
+        if count is not None and len(values) != count:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: expected {count} numbers, got {len(values)}"
+            )
+        return values
 
     return parse

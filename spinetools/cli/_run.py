@@ -8,8 +8,10 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +22,19 @@ if TYPE_CHECKING:
 
     from spinetools.cli._parser import StParser
 
+logger = logging.getLogger(__name__)
+
+#: Failures of the machine or the file system that a user can act on: one line, no traceback.
+_KNOWN_ERRNO = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
+        errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+        errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE,
+    }
+)  # fmt: skip
+
+_COLOURS = ("red", "blue", "green", "yellow")
+
 
 def execute(
     parser: StParser,
@@ -28,20 +43,20 @@ def execute(
 ) -> NoReturn:
     """Parse, run and leave with the right exit code.
 
-    0 done; 1 a known error, one line on stderr (with its traceback under ``-v 2``); 2 usage; 130
-    and 143 interrupted or terminated, with temporary files removed. An unknown exception keeps
-    its traceback.
+    0 done; 1 a known error, one line on stderr (with its traceback under ``-v 2``); 2 usage; 130,
+    143 and 129 interrupted, terminated or hung up, with temporary files removed. An unknown
+    exception keeps its traceback.
     """
     args = parser.parse_args(argv)
     args.prog = parser.prog
     args.command_line = shlex.join([parser.prog, *(sys.argv[1:] if argv is None else argv)])
     _start_logging(args.v)
-    # SIGTERM becomes an exception, so that "finally" clauses remove temporary files
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        run(args)
+        with _signals_as_exceptions():
+            run(args)
+            sys.stdout.flush()
     except SpinetoolsError as error:
-        _fail(parser.prog, " ".join(str(error).split()), args.v)
+        _fail(parser.prog, str(error), args.v)
     except MemoryError:
         _fail(
             parser.prog,
@@ -49,13 +64,15 @@ def execute(
             args.v,
         )
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader of stdout has left (st_x … | head): not an error, and not worth a message
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+        if error.errno not in _KNOWN_ERRNO:
             raise
-        where = f" {error.filename}" if error.filename else ""
-        _fail(parser.prog, f"{(error.strerror or 'input/output error').lower()}:{where}", args.v)
+        where = f": {error.filename}" if error.filename else ""
+        _fail(parser.prog, f"{(error.strerror or 'input/output error').lower()}{where}", args.v)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -76,6 +93,9 @@ def write_sidecar(
     **extra: Any,
 ) -> None:
     """Write the JSON sidecar of an output: BIDS derivatives fields and what was run.
+
+    A sidecar that is there already and was not written by spinetools (acquisition parameters), or
+    that belongs to an image which is changed in place, keeps its other fields.
 
     Parameters
     ----------
@@ -100,7 +120,15 @@ def write_sidecar(
         ],
     }
     content.update(extra)
-    write_json(sidecar_path(path), content)
+    sidecar = sidecar_path(path)
+    in_place = any(os.path.realpath(name) == os.path.realpath(path) for name in names)
+    try:
+        kept = _fields_to_keep(sidecar, in_place)
+    except ValueError:
+        logger.warning("%s is no JSON object and is left as it is; no sidecar written", sidecar)
+        return
+    content["GeneratedBy"] = [*kept.get("GeneratedBy", ()), *content["GeneratedBy"]]
+    write_json(sidecar, {**kept, **content})
 
 
 def announce(
@@ -114,11 +142,11 @@ def announce(
         return
     for path in written:
         print(f"written: {path}")
-    if image is not None and overlays:
-        colours = ("red", "blue", "green", "yellow")
+    if image is not None:
         parts = [shlex.quote(str(image))]
         for number, path in enumerate(overlays):
-            parts.append(f"{shlex.quote(str(path))} -cm {colours[number % 4]} -a 70")
+            colour = _COLOURS[number % len(_COLOURS)]
+            parts.append(f"{shlex.quote(str(path))} -cm {colour} -a 70")
         print(f"view: fsleyes {' '.join(parts)}")
     if getattr(args, "qc", None):
         print(f"qc: {Path(args.qc, 'index.html').resolve()}")
@@ -133,19 +161,54 @@ class _Handler(logging.Handler):
 
 
 def _start_logging(verbosity: int) -> None:
-    logger = logging.getLogger("spinetools")
-    logger.handlers = [_Handler()]
-    logger.propagate = False
+    package = logging.getLogger("spinetools")
+    package.handlers = [_Handler()]
+    package.propagate = False
     levels = {0: logging.ERROR, 1: logging.INFO, 2: logging.DEBUG}
-    logger.setLevel(levels[verbosity])
+    package.setLevel(levels[verbosity])
+
+
+def _fields_to_keep(sidecar: Path, in_place: bool) -> Mapping[str, Any]:
+    """Return what an existing sidecar says beyond an earlier run of spinetools."""
+    import json
+
+    if not sidecar.is_file():
+        return {}
+    content = json.loads(sidecar.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("not an object")
+    makers = content.get("GeneratedBy")
+    ours = isinstance(makers, list) and any(
+        isinstance(maker, dict) and str(maker.get("Name", "")).startswith("st_") for maker in makers
+    )
+    return {} if ours and not in_place else content
 
 
 def _fail(prog: str, message: str, verbosity: int) -> NoReturn:
     if verbosity == 2:
         traceback.print_exc()
-    print(f"{prog}: error: {message}", file=sys.stderr)
+    print(f"{prog}: error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(1)
 
 
-def _terminate(_signal: int, _frame: Any) -> NoReturn:
-    raise SystemExit(143)
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into SystemExit, so that ``finally`` removes temporary files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python sets handlers in the main thread only
+        return
+    kinds = [signal.SIGTERM]
+    # nohup's wish stands; Windows has no SIGHUP
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        kinds.append(signal.SIGHUP)
+    before = {kind: signal.signal(kind, _leave) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, signal.SIG_DFL if handler is None else handler)
+
+
+def _leave(number: int, _frame: Any) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+    raise SystemExit(128 + number)

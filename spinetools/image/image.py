@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from spinetools.errors import InputError
-from spinetools.files import atomic_path, nifti_suffix
-from spinetools.image.orientation import reorient_array
+from spinetools.files import nifti_suffix
+from spinetools.image.header import affine_of, copy_geometry, moved, qform_of, sform_of
+from spinetools.image.nifti import disk_type, open_voxels, read_header, read_voxels, write
+from spinetools.image.orientation import check_codes, reorient_array
 from spinetools.image.space import FloatArray, Space
 
 Array = npt.NDArray[Any]
@@ -75,23 +73,9 @@ class Image:
             4D, is empty, is RGB or complex, or has no usable voxel size.
         """
         path = Path(path)
-        _check_is_nifti(path)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                source = nib.load(path)
-        except (ImageFileError, HeaderDataError) as error:
-            raise InputError(f"{path} is not a readable NIfTI image ({error})") from error
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise InputError(f"{path} cannot be read: truncated or damaged ({error})") from error
-        header = source.header
-        array = _without_trailing_axes(source.dataobj, path)
-        _check_header(header, array, path)
-        try:
-            space = Space(array.shape[:3], np.asarray(source.affine, dtype=np.float64))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        return cls(array, space, header=header, path=path)
+        header = read_header(path)
+        array = open_voxels(path, header)
+        return cls(array, Space(array.shape[:3], affine_of(header, str(path))), header, path)
 
     @property
     def data(self) -> Array:
@@ -103,13 +87,7 @@ class Image:
             When the file turns out to be truncated or damaged.
         """
         if self._data is None:
-            try:
-                data = np.asanyarray(self._array)
-            except (OSError, EOFError, ValueError, zlib.error) as error:
-                raise InputError(
-                    f"{self.name} cannot be read: truncated or damaged ({error}); fetch it again"
-                ) from error
-            data = data.view()
+            data = read_voxels(self._array, self.name).view()
             data.setflags(write=False)
             self._data, self._array = data, data
         return self._data
@@ -126,8 +104,9 @@ class Image:
             return self._header.copy()
         header = nib.Nifti1Header()
         header.set_data_shape(self.shape)
+        # a qform cannot shear: then it stays unset, rather than place the voxels elsewhere
+        header.set_qform(self.space.affine, code=int(self.space.is_orthogonal))
         header.set_sform(self.space.affine, code=1)
-        header.set_qform(self.space.affine, code=1)
         header.set_xyzt_units("mm", "sec")
         return header
 
@@ -154,7 +133,9 @@ class Image:
             )
         if len(self.shape) == 3:
             return self
-        return self.like(self.data[..., index])
+        if self._data is not None:
+            return self.like(self._data[..., index])
+        return self.like(read_voxels(self._array, self.name, volume=index))
 
     def mean_volume(self) -> Image:
         """Return the mean over time as a 3D image (float32)."""
@@ -170,12 +151,11 @@ class Image:
         nib_codes
             nibabel letters (the direction in which each axis grows).
         """
-        codes = tuple(nib_codes)
+        codes = check_codes(nib_codes)
         if codes == self.space.nib_codes:
             return self
         array = reorient_array(self.data, self.space.nib_codes, codes)
-        space = self.space.reoriented(codes)
-        return Image(array, space, header=self._moved_header(space), path=self.path)
+        return self.on(self.space.reoriented(codes), array, move=self.space.reorientation(codes))
 
     def crop(self, start: Sequence[int], stop: Sequence[int]) -> Image:
         """Return the voxels from ``start`` to ``stop`` (exclusive) along each axis."""
@@ -186,31 +166,29 @@ class Image:
                     f"it has voxels 0 to {self.shape[axis] - 1}"
                 )
         box = tuple(slice(first, last) for first, last in zip(start, stop, strict=True))
-        space = self.space.cropped(start, stop)
-        return Image(self.data[box], space, header=self._moved_header(space), path=self.path)
+        return self.on(self.space.cropped(start, stop), self.data[box], move=_shift(start))
 
-    def on(self, space: Space, array: Array) -> Image:
-        """Put an array on another grid, with this image's other header fields."""
-        return Image(array, space, header=self._moved_header(space), path=self.path)
+    def pad(self, before: Sequence[int], after: Sequence[int], value: float = 0) -> Image:
+        """Add voxels of one value before the first and after the last along each axis."""
+        widths = [*zip(before, after, strict=True), *[(0, 0)] * (len(self.shape) - 3)]
+        stop = [n + extra for n, extra in zip(self.shape, after, strict=False)]
+        start = [-extra for extra in before]
+        array = np.pad(self.data, widths, constant_values=value)
+        return self.on(self.space.cropped(start, stop), array, move=_shift(start))
 
-    def _moved_header(self, space: Space) -> nib.Nifti1Header | None:
-        """Carry sform and qform along to a new grid, each by the same move of voxels."""
-        if self._header is None:
-            return None
-        header = self._header.copy()
-        move = np.linalg.inv(self.space.affine) @ space.affine
-        sform, sform_code = self._header.get_sform(), int(self._header["sform_code"])
-        qform_code = int(self._header["qform_code"])
-        if qform_code > 0:
-            header.set_qform(self._header.get_qform() @ move, code=qform_code)
-        if sform_code > 0:
-            header.set_sform(sform @ move, code=sform_code)
-        elif qform_code <= 0:
-            # neither code set: the implied position would be lost, so write it down
-            header.set_sform(space.affine, code=1)
-        if qform_code <= 0:
-            header["pixdim"][1:4] = space.spacing
-        return header
+    def on(self, space: Space, array: Array, move: FloatArray | None = None) -> Image:
+        """Put an array on another grid, with this image's other header fields.
+
+        sform and qform are moved alike, so that each keeps its code. ``move`` (4 × 4, voxels of
+        the new grid to voxels of this one) makes that exact where it is known.
+        """
+        header = None if self._header is None else moved(self._header, self.space, space, move)
+        return Image(array, space, header=header, path=self.path)
+
+    def on_grid_of(self, other: Image, array: Array) -> Image:
+        """Put an array on another image's grid, with its sform, qform and codes bit for bit."""
+        header = copy_geometry(other.header, self.header)
+        return Image(array, other.space, header=header, path=self.path)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -240,89 +218,24 @@ class Image:
         path = Path(path)
         if not nifti_suffix(path):
             raise InputError(f"cannot save {path}: the name must end with .nii.gz or .nii")
-        data = _as_disk_type(self.data, dtype, path)
-        header = self.header
-        header.set_data_dtype(data.dtype)
-        header.set_data_shape(data.shape)
-        header["cal_min"], header["cal_max"] = 0, 0
-        # affine=None: nibabel then leaves sform, qform and their codes exactly as they are
-        image = type(self)._nifti_class(header)(data, None, header)
-        with atomic_path(path) as temporary:
-            nib.save(image, temporary)
+        write(path, disk_type(self.data, dtype, str(path)), self.header)
         return path
-
-    @staticmethod
-    def _nifti_class(header: nib.Nifti1Header) -> type[Any]:
-        is_nifti2 = isinstance(header, nib.Nifti2Header)
-        image_class: type[Any] = nib.Nifti2Image if is_nifti2 else nib.Nifti1Image
-        return image_class
 
     @property
     def qform_disagrees(self) -> float:
         """Largest distance in mm between a voxel's sform and qform places; 0 if one is unset."""
-        header = self._header
-        if header is None or int(header["sform_code"]) <= 0 or int(header["qform_code"]) <= 0:
+        if self._header is None:
+            return 0.0
+        sform, qform = sform_of(self._header), qform_of(self._header)
+        if sform is None or qform is None:
             return 0.0
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.space.shape])).reshape(3, -1)
-        corners = np.vstack([corners, np.ones(8)])
-        difference: FloatArray = (header.get_sform() - header.get_qform()) @ corners
+        difference: FloatArray = (sform - qform) @ np.vstack([corners, np.ones(8)])
         return float(np.abs(difference).max())
 
 
-def _check_is_nifti(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, expected a NIfTI file (.nii.gz or .nii)")
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path")
-    if not nifti_suffix(path):
-        raise InputError(f"{path} has a wrong extension, expected .nii.gz or .nii")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is an empty file; fetch it again")
-
-
-def _without_trailing_axes(dataobj: Any, path: Path) -> Any:
-    shape = tuple(dataobj.shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) < 3 or (len(shape) == 3 and min(shape) == 1 and sum(n > 1 for n in shape) < 2):
-        raise InputError(f"{path} is {len(shape)}D ({shape}), expected a 3D or 4D image")
-    if len(shape) > 4:
-        raise InputError(f"{path} is {len(shape)}D ({shape}), expected a 3D or 4D image")
-    if 0 in shape:
-        raise InputError(f"{path} is empty: its shape is {shape}")
-    return dataobj if shape == tuple(dataobj.shape) else dataobj.reshape(shape)
-
-
-def _check_header(header: nib.Nifti1Header, array: Any, path: Path) -> None:
-    dtype = header.get_data_dtype()
-    if dtype.names is not None or dtype.kind == "c":
-        raise InputError(f"{path} has voxels of type {dtype}, expected one real number a voxel")
-    zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
-    if int(header["sform_code"]) <= 0 and (not np.isfinite(zooms).all() or (zooms <= 0).any()):
-        raise InputError(
-            f"{path} has a voxel size of {' × '.join(f'{z:g}' for z in zooms)} mm, "
-            "expected positive numbers; mend the header (st_image -copy-header)"
-        )
-
-
-def _as_disk_type(data: Array, dtype: npt.DTypeLike | None, path: Path) -> Array:
-    wanted = np.dtype(data.dtype if dtype is None else dtype)
-    if wanted == np.bool_:
-        wanted = np.dtype(np.uint8)
-    elif wanted == np.float16:
-        wanted = np.dtype(np.float32)
-    elif wanted in (np.int64, np.uint64) and dtype is None:
-        wanted = np.dtype(np.int32)  # many viewers refuse 64-bit integers
-    if wanted == data.dtype:
-        return data
-    if wanted.kind in "iu" and data.size:
-        rounded = np.rint(data) if data.dtype.kind == "f" else data
-        limits = np.iinfo(wanted)
-        low, high = rounded.min(), rounded.max()
-        if not (limits.min <= low and high <= limits.max):
-            raise InputError(
-                f"cannot save {path} as {wanted}: values {low:g} to {high:g} do not fit; "
-                "choose a wider type"
-            )
-        return rounded.astype(wanted)
-    return data.astype(wanted)
+def _shift(start: Sequence[int]) -> FloatArray:
+    """Return the 4 × 4 that moves voxel 0 of a cut-out to voxel ``start`` of the whole."""
+    move = np.eye(4)
+    move[:3, 3] = start
+    return move

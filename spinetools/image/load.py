@@ -8,7 +8,9 @@ import os
 import numpy as np
 
 from spinetools.errors import InputError
+from spinetools.image.header import qform_of
 from spinetools.image.image import Image
+from spinetools.image.orientation import sct_codes_from_nib
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +70,18 @@ def load_mask(path: str | os.PathLike[str], allow_empty: bool = False) -> Image:
 
 
 def load_grid(path: str | os.PathLike[str]) -> Image:
-    """Open a file and warn where its sform and qform disagree; voxels are not looked at."""
+    """Open a file and warn where its header leaves a doubt; voxels are not looked at.
+
+    Doubts are a sform and a qform that disagree, a qform that is no rotation, a grid without a
+    position (both codes 0), and sheared axes.
+
+    Raises
+    ------
+    InputError
+        As :meth:`Image.load`.
+    """
     image = Image.load(path)
+    header = image.header
     apart = image.qform_disagrees
     if apart > QFORM_TOLERANCE_MM:
         logger.warning(
@@ -78,6 +90,16 @@ def load_grid(path: str | os.PathLike[str]) -> Image:
             image.name,
             apart,
         )
+    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
+        logger.warning(
+            "%s: neither sform nor qform says how the image lies (codes 0); its axes are taken "
+            "as %s (%s in nibabel's letters)",
+            image.name,
+            sct_codes_from_nib(image.space.nib_codes),
+            "".join(image.space.nib_codes),
+        )
+    elif int(header["qform_code"]) > 0 and qform_of(header) is None:
+        logger.warning("%s: the qform is no rotation and is ignored", image.name)
     if not image.space.is_orthogonal:
         logger.warning("%s: the axes of the grid are sheared; measures follow them", image.name)
     return image

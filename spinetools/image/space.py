@@ -40,8 +40,12 @@ class Space:
             raise InputError(f"seen {len(self.shape)} dimensions {self.shape}, expected 3")
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise InputError("the affine is not a finite 4 × 4 matrix; mend the header (st_image)")
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+            raise InputError(
+                "the affine is not a finite 4 × 4 matrix; "
+                "mend the header: st_image -set-qform-to-sform or -set-sform-to-qform"
+            )
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        if (lengths == 0).any() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
             raise InputError(
                 "a voxel has no volume (zero spacing, or two axes that coincide); "
                 "mend the header: st_image -set-qform-to-sform or -set-sform-to-qform"
@@ -112,19 +116,25 @@ class Space:
             first, second = names
             raise SpaceMismatch(
                 f"{first} and {second} are not on one grid: they differ in {difference}; "
-                f"resample one to the other: st_image -i {second} -resample-to {first}"
+                f"resample one to the other: st_image -i {second} -resample-to {first} "
+                "(for labels with -x nn)"
             )
 
     def reoriented(self, nib_codes: Sequence[str]) -> Space:
         """Return the grid with its axes permuted and flipped to the codes; voxels do not move."""
+        axes, _ = flips_and_axes(self.nib_codes, tuple(nib_codes))
+        shape = tuple(self.shape[axis] for axis in axes)
+        return Space((shape[0], shape[1], shape[2]), self.affine @ self.reorientation(nib_codes))
+
+    def reorientation(self, nib_codes: Sequence[str]) -> FloatArray:
+        """Return the 4 × 4 of whole numbers from voxels of the reoriented grid to these voxels."""
         axes, flips = flips_and_axes(self.nib_codes, tuple(nib_codes))
         matrix = np.zeros((4, 4))
         matrix[3, 3] = 1
         for new, old in enumerate(axes):
             matrix[old, new] = -1 if flips[old] else 1
             matrix[old, 3] = self.shape[old] - 1 if flips[old] else 0
-        shape = tuple(self.shape[axis] for axis in axes)
-        return Space((shape[0], shape[1], shape[2]), self.affine @ matrix)
+        return matrix
 
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Space:
         """Return the grid of voxels ``start`` to ``stop`` (exclusive); may reach beyond."""

@@ -1,0 +1,236 @@
+"""NIfTI files as they lie on disk: the raw header, the voxels, and writing both.
+
+nibabel's own loader mends a broken header silently (a voxel size of zero becomes 1 mm). Here the
+header is read as it is, so that a broken one can be refused, shown, and mended on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.openers import Opener
+from nibabel.spatialimages import HeaderDataError
+
+from spinetools.errors import InputError
+from spinetools.files import atomic_path, nifti_suffix
+
+Array = npt.NDArray[Any]
+
+#: What reading a truncated or damaged file raises, depending on where it breaks.
+READ_ERRORS = (OSError, EOFError, ValueError, zlib.error)
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+#: Transform codes that the standard defines go from 0 (unknown) to 5 (other template).
+_LAST_CODE, _ALIGNED = 5, 2
+
+
+def read_header(path: str | os.PathLike[str]) -> nib.Nifti1Header:
+    """Read a file's header exactly as it is, extensions included.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, has a wrong extension, is truncated, or is no single-file NIfTI.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with Opener(str(path), "rb") as stream:
+            start = stream.read(4)
+            sizes = {int.from_bytes(start, "little"), int.from_bytes(start, "big")}
+            known = sizes & _HEADER_BYTES.keys()
+            if not known:
+                raise InputError(f"{path} is not a NIfTI image: it has no NIfTI header")
+            stream.seek(0)
+            header = _HEADER_BYTES[known.pop()].from_fileobj(stream, check=False)
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: you have no permission to") from error
+    except (HeaderDataError, *READ_ERRORS) as error:
+        raise InputError(f"{path} cannot be read: truncated or damaged ({error})") from error
+    if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
+        raise InputError(f"{path} is not a NIfTI image: its header does not say n+1 or n+2")
+    return header
+
+
+def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Any:
+    """Return a lazy array over a file's voxels, without trailing axes of length 1.
+
+    Raises
+    ------
+    InputError
+        When the shape is not 3D or 4D or has an axis of no length, when a voxel is not one real
+        number, or when the file is shorter than its header says.
+    """
+    path = Path(path)
+    try:
+        stored = tuple(int(n) for n in header.get_data_shape())
+        voxel_type = header.get_data_dtype()
+        proxy = ArrayProxy(str(path), header)
+    except (HeaderDataError, KeyError, ValueError) as error:
+        raise InputError(f"{path} has a damaged header: {error}") from error
+    shape = stored
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not shape or min(shape) < 1:
+        raise InputError(f"{path} is empty: its shape is {stored}")
+    if len(shape) not in (3, 4) or sum(n > 1 for n in shape[:3]) < 2:
+        dimensions = len(shape) if len(shape) > 4 else sum(n > 1 for n in shape)
+        raise InputError(f"{path} is {dimensions}D {stored}, expected a 3D or 4D image")
+    if voxel_type.names is not None or voxel_type.kind not in "iuf":
+        raise InputError(f"{path} has voxels of type {voxel_type}, expected one real number each")
+    if nifti_suffix(path) == ".nii":
+        expected = int(proxy.offset) + int(np.prod(stored, dtype=object)) * voxel_type.itemsize
+        if path.stat().st_size < expected:
+            raise InputError(
+                f"{path} is truncated: {path.stat().st_size} bytes, expected {expected}; "
+                "fetch it again"
+            )
+    return proxy if shape == stored else proxy.reshape(shape)
+
+
+def read_voxels(source: Any, name: str, volume: int | None = None) -> Array:
+    """Read the voxels of a lazy array, scaled as the header says.
+
+    Parameters
+    ----------
+    source
+        What :func:`open_voxels` gave, or an array.
+    name
+        The file's name, for messages.
+    volume
+        Read only this volume of a 4D file.
+
+    Returns
+    -------
+    array
+        In the machine's byte order. Scaled integers of 8 and 16 bits become float32, which holds
+        each of their values; wider ones float64.
+    """
+    try:
+        data = np.asarray(source) if volume is None else np.asarray(source[..., volume])
+    except READ_ERRORS as error:
+        raise InputError(
+            f"{name} cannot be read: truncated or damaged ({error}); fetch it again"
+        ) from error
+    stored = source.dtype
+    if data.dtype.kind == "f" and (
+        data.dtype.itemsize > 8 or (stored.kind in "iu" and stored.itemsize > 2)
+    ):
+        return data.astype(np.float64, copy=False)
+    if data.dtype.kind == "f" and stored.kind in "iu":
+        return data.astype(np.float32, copy=False)
+    return data.astype(data.dtype.newbyteorder("="), copy=False)
+
+
+def write(path: str | os.PathLike[str], data: Array, header: nib.Nifti1Header) -> None:
+    """Write voxels atomically under a header whose geometry is kept bit for bit.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written or the disk is full.
+    """
+    header = _fitting(header, data)
+    image_class = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    # affine=None: nibabel then leaves sform, qform and their codes as they are
+    image = image_class(data, None, header, dtype=data.dtype)
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def disk_type(data: Array, dtype: npt.DTypeLike | None, name: str) -> Array:
+    """Return the voxels in the type that goes to disk.
+
+    Parameters
+    ----------
+    data
+        The voxels.
+    dtype
+        The type asked for; None keeps the array's, except that bool becomes uint8, float16
+        float32, longer floats float64, and 64-bit integers (which many viewers refuse) int32.
+    name
+        What is being saved, for messages.
+
+    Raises
+    ------
+    InputError
+        When values do not fit the type, or the type is not a real number.
+    """
+    wanted = np.dtype(data.dtype if dtype is None else dtype)
+    if wanted == np.bool_:
+        wanted = np.dtype(np.uint8)
+    elif wanted == np.float16:
+        wanted = np.dtype(np.float32)
+    elif wanted.kind == "f" and wanted.itemsize > 8:
+        wanted = np.dtype(np.float64)
+    elif wanted in (np.int64, np.uint64) and dtype is None:
+        wanted = np.dtype(np.int32)
+    if wanted.kind not in "iuf":
+        raise InputError(f"cannot save {name} as {wanted}: expected an integer or a float type")
+    if wanted == data.dtype or not data.size:
+        return data.astype(wanted, copy=False)
+    if wanted.kind in "iu":
+        data = np.rint(data) if data.dtype.kind == "f" else data
+        limits = np.iinfo(wanted)
+        low, high = data.min(), data.max()
+        if not (limits.min <= low and high <= limits.max):
+            raise InputError(
+                f"cannot save {name} as {wanted}: its values {low:g} to {high:g} do not fit; "
+                "choose a wider type"
+            )
+        return data.astype(wanted)
+    with np.errstate(over="ignore"):
+        narrow = data.astype(wanted)
+    if np.isinf(narrow).any() and not np.isinf(data).any():
+        raise InputError(
+            f"cannot save {name} as {wanted}: its largest values do not fit; choose float64"
+        )
+    return narrow
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected a NIfTI file (.nii.gz or .nii)")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path")
+    suffix = nifti_suffix(path)
+    if not suffix:
+        raise InputError(f"{path} has a wrong extension, expected .nii.gz or .nii")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is an empty file; fetch it again")
+    try:
+        with path.open("rb") as stream:
+            compressed = stream.read(2) == _GZIP_MAGIC
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: you have no permission to") from error
+    if suffix == ".nii.gz" and not compressed:
+        raise InputError(f"{path} is not compressed by gzip as its name says: damaged or misnamed")
+    if suffix == ".nii" and compressed:
+        raise InputError(f"{path} is compressed by gzip; give it a name that ends with .nii.gz")
+
+
+def _fitting(header: nib.Nifti1Header, data: Array) -> nib.Nifti1Header:
+    """Return a copy of the header with the array's shape and type, and nothing else changed."""
+    largest = np.iinfo(header["dim"].dtype).max
+    if max(data.shape) > largest:  # NIfTI-1 counts voxels in 16 bits
+        header = nib.Nifti2Header.from_header(header, check=False)
+    else:
+        header = header.copy()
+    header.set_data_dtype(data.dtype)
+    # not set_data_shape: it would reset pixdim beyond the last axis
+    header["dim"] = [data.ndim, *data.shape, *[1] * (7 - data.ndim)]
+    header["cal_min"], header["cal_max"] = 0, 0
+    if header["pixdim"][0] not in (-1, 1):  # the standard reads 0 as 1
+        header["pixdim"][0] = 1
+    for code in ("sform_code", "qform_code"):
+        if not 0 <= int(header[code]) <= _LAST_CODE:
+            header[code] = 0 if int(header[code]) < 0 else _ALIGNED
+    return header
