@@ -1,0 +1,232 @@
+"""Ratings that a report brings along, for everyone who opens it.
+
+People rate in the browser, which keeps ratings to itself. They export them as JSON; merging that
+file into the report writes ``ratings.js``, which the page reads; a rating in somebody's browser
+counts for them where it is newer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spinetools.errors import InputError
+from spinetools.files import write_text
+from spinetools.qc.index import locked, read_summaries, script_json
+
+logger = logging.getLogger(__name__)
+
+VERDICTS = ("pass", "fail", "artifact")
+RATINGS = "ratings.js"
+_START, _END = "window.spinetoolsRatings = ", ";\n"
+_COLUMNS = ("dataset", "subject", "process", "input", "verdict", "score", "note", "updated", "case")
+#: A file name that YAML reads as text without quotes.
+_PLAIN = re.compile(r"[A-Za-z][\w.-]*\.nii(\.gz)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What a person said about a case.
+
+    Attributes
+    ----------
+    verdict
+        ``pass``, ``fail``, ``artifact``, or empty.
+    score
+        0 to 9, or None.
+    note
+        Free text.
+    updated
+        When, UTC, ISO 8601.
+    entry
+        The id of the entry that was looked at.
+    """
+
+    verdict: str = ""
+    score: int | None = None
+    note: str = ""
+    updated: str = ""
+    entry: str = ""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Rating:
+        """Read a rating from a row of JSON or TSV; what is not a rating's is left out."""
+        texts = {
+            name: "" if record.get(name) in (None, "n/a") else str(record[name])
+            for name in ("verdict", "score", "note", "updated", "entry")
+        }
+        verdict = texts["verdict"] if texts["verdict"] in VERDICTS else ""
+        score = int(texts["score"]) if re.fullmatch(r"[0-9]", texts["score"]) else None
+        return cls(verdict, score, texts["note"][:2000], texts["updated"], texts["entry"])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said."""
+        return not self.verdict and self.score is None and not self.note
+
+
+Ratings = dict[str, Rating]
+
+
+def read_ratings(folder: str | os.PathLike[str]) -> Ratings:
+    """Return a report's ratings by case; none where there is no file.
+
+    Raises
+    ------
+    InputError
+        When the file is damaged.
+    """
+    path = Path(folder) / RATINGS
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text.removeprefix(_START).removesuffix(_END)) if text.strip() else {}
+        return {case: Rating.from_record(record) for case, record in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}); remove it and import the ratings again"
+        ) from None
+
+
+def import_ratings(folder: str | os.PathLike[str], source: str | os.PathLike[str]) -> int:
+    """Merge an exported file into a report; the newer rating of a case counts.
+
+    Parameters
+    ----------
+    folder
+        The report.
+    source
+        ``.json`` or ``.tsv`` as the page exports them.
+
+    Returns
+    -------
+    int
+        Number of ratings taken over.
+
+    Raises
+    ------
+    InputError
+        When the file is no such export.
+    """
+    new = _read_export(Path(source))
+    with locked(Path(folder)):
+        ratings = _readable_ratings(Path(folder))
+        taken = 0
+        for case, rating in new.items():
+            if case not in ratings or rating.updated > ratings[case].updated:
+                ratings[case] = rating
+                taken += 1
+        content = {case: asdict(ratings[case]) for case in sorted(ratings)}
+        write_text(Path(folder) / RATINGS, f"{_START}{script_json(content)}{_END}")
+    return taken
+
+
+def export_ratings(folder: str | os.PathLike[str], kind: str, verdict: str = "fail") -> str:
+    """Return a report's ratings as text.
+
+    Parameters
+    ----------
+    folder
+        The report.
+    kind
+        ``yml``: the inputs with one verdict, as ``-exclude-yml`` of the batch commands reads them;
+        ``tsv`` or ``json``: all ratings.
+    verdict
+        For ``yml``.
+    """
+    ratings = read_ratings(folder)
+    latest = {entry["case"]: entry for entry in read_summaries(folder)}
+    rated = [
+        (entry, ratings[case])
+        for case, entry in latest.items()
+        if case in ratings and not ratings[case].is_empty
+    ]
+    rated.sort(key=lambda pair: (pair[0]["subject"], pair[0]["process"]))
+    if kind == "yml":
+        return _as_yaml((entry for entry, rating in rated if rating.verdict == verdict), verdict)
+    records = [
+        {
+            **{name: entry[name] for name in ("case", "dataset", "subject", "process", "input")},
+            "export_key": entry["export_key"],
+            **asdict(rating),
+        }
+        for entry, rating in rated
+    ]
+    if kind == "tsv":
+        return _as_tsv(records)
+    return json.dumps({"format": 1, "ratings": records}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_yaml(entries: Iterable[Mapping[str, Any]], verdict: str) -> str:
+    lists: dict[str, set[str]] = {}
+    for entry in entries:
+        name = re.split(r"[\\/]", entry["input"])[-1] or entry["subject"]
+        lists.setdefault(entry["export_key"], set()).add(name)
+    lines = [f'# inputs rated "{verdict}" in a spinetools QC report']
+    for key in sorted(lists):
+        lines.append(f"{key}:")
+        # JSON's quoted texts are YAML's, too
+        lines += [f"- {n if _PLAIN.fullmatch(n) else json.dumps(n)}" for n in sorted(lists[key])]
+    if not lists:
+        lines.append("{}")
+    return "\n".join(lines) + "\n"
+
+
+def _as_tsv(records: Iterable[Mapping[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None,
+                        lineterminator="\n")  # fmt: skip
+    writer.writerow(_COLUMNS)
+    for record in records:
+        cells = (record[name] for name in _COLUMNS)
+        writer.writerow(
+            "n/a" if cell in (None, "") else re.sub(r"[\t\r\n]+", " ", str(cell)) for cell in cells
+        )
+    return buffer.getvalue()
+
+
+def _read_export(path: Path) -> Ratings:
+    if path.suffix.lower() not in (".json", ".tsv"):
+        raise InputError(
+            f"{path} is no export of ratings: expected .json or .tsv as the page saves them "
+            "(a .yml holds only names of files)"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() == ".json":
+            records = json.loads(text)["ratings"]
+        else:
+            records = list(
+                csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+            )
+        return {str(record["case"]): Rating.from_record(record) for record in records}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; check the path") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is no export of ratings ({type(error).__name__}: {error}); "
+            "save one with Export on the QC page"
+        ) from None
+
+
+def _readable_ratings(folder: Path) -> Ratings:
+    """Return the report's ratings; a damaged file is put aside, not overwritten."""
+    try:
+        return read_ratings(folder)
+    except InputError as error:
+        aside = folder / f"ratings.damaged-{time.strftime('%Y%m%dT%H%M%S')}.js"
+        with suppress(OSError):
+            (folder / RATINGS).replace(aside)
+        logger.warning("%s; it is kept as %s", error, aside.name)
+        return {}
