@@ -1,0 +1,168 @@
+"""Make a phantom: a random subject, imaged, with its ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from spinetools.image import Image, Space
+from spinetools.phantom.acquisition import (
+    Acquisition,
+    block_mean,
+    centre_parts,
+    draw_acquisition,
+    fine_space,
+    simulate,
+)
+from spinetools.phantom.anatomy import Subject, make_subject
+from spinetools.phantom.contrast import draw_table
+from spinetools.phantom.labels import paint_labels
+from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.protocols import get_protocol, place_grid
+from spinetools.phantom.truth import (
+    SliceTruth,
+    centerline,
+    cord_levels,
+    disc_points,
+    slice_truth,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """An image and its exact ground truth, all on one grid.
+
+    Attributes
+    ----------
+    image
+        Float32.
+    cord_soft, canal_soft
+        Share of each voxel that is cord, or dural sac with all it holds.
+    structures
+        uint8, ids of the label table's column ``totalspineseg``.
+    subject
+        Whom it shows.
+    contrast, style
+        What was simulated.
+    """
+
+    image: Image
+    cord_soft: Image
+    canal_soft: Image
+    structures: Image
+    subject: Subject
+    contrast: str
+    style: str
+
+    @property
+    def space(self) -> Space:
+        """The grid."""
+        return self.image.space
+
+    @cached_property
+    def cord(self) -> Image:
+        """Voxels that are at least half cord (uint8)."""
+        return self.image.like((self.cord_soft.data >= 0.5).astype(np.uint8))
+
+    @cached_property
+    def canal(self) -> Image:
+        """Voxels that are at least half dural sac, cord included (uint8)."""
+        return self.image.like((self.canal_soft.data >= 0.5).astype(np.uint8))
+
+    @cached_property
+    def levels(self) -> Image:
+        """The cord with SCT's level values (C1 is 1)."""
+        return self.image.like(cord_levels(self.subject, self.space, self.cord.data > 0))
+
+    @cached_property
+    def discs(self) -> Image:
+        """One voxel at the posterior edge of each disc, with SCT's disc value (C2–C3 is 3)."""
+        return self.image.like(disc_points(self.subject, self.space))
+
+    @cached_property
+    def centerline(self) -> FloatArray:
+        """Points (N, 3) on the cord's line inside the grid in world mm, top first."""
+        return centerline(self.subject, self.space)[:, :3]
+
+    @cached_property
+    def truth(self) -> SliceTruth:
+        """Exact area, diameters, angle and level of the cord, slice by slice."""
+        return slice_truth(self.subject, self.space)
+
+
+def make_phantom(
+    seed: int = 0,
+    contrast: str | None = None,
+    protocol: str = "t2_3d",
+    field_of_view: str | None = None,
+    spacing: Sequence[float] | None = None,
+    nib_codes: Sequence[str] = ("R", "A", "S"),
+    space: Space | None = None,
+    acquisition: Acquisition | None = None,
+    style: str | None = None,
+    subject: Subject | None = None,
+) -> Phantom:
+    """Make a phantom; the same arguments give the same voxels.
+
+    Parameters
+    ----------
+    seed
+        Seed of the subject, of its position and of the image.
+    contrast
+        ``t1``, ``t2``, ``t2s``, ``dwi``, ``mt`` or ``random``; None for the protocol's.
+    protocol
+        A name of :data:`~spinetools.phantom.protocols.PROTOCOLS`.
+    field_of_view
+        A name of :data:`~spinetools.phantom.protocols.FIELDS_OF_VIEW` instead of the protocol's.
+    spacing
+        Voxel size in mm (right-left, back-front, up-down) instead of the protocol's.
+    nib_codes
+        Orientation of the array, nibabel's letters.
+    space
+        A grid of its own in the subject's world (its origin is the cord at the top of C1);
+        ``field_of_view``, ``spacing`` and ``nib_codes`` are then not used.
+    acquisition
+        None draws one.
+    style
+        See :func:`~spinetools.phantom.contrast.draw_table`.
+    subject
+        Whom to scan; None makes the subject of ``seed``.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown or a voxel size makes no grid.
+    """
+    chosen = get_protocol(protocol, field_of_view)
+    contrast = chosen.contrast if contrast is None else contrast
+    rng = np.random.default_rng([int(seed), 2])
+    table = draw_table(contrast, rng, style)
+    taken = draw_acquisition(contrast, rng) if acquisition is None else acquisition
+    subject = make_subject(seed) if subject is None else subject
+    if space is None:
+        space = place_grid(subject, chosen, rng, spacing, ("R", "A", "S"))
+        target = space.reoriented(nib_codes)
+    else:
+        target = space
+    # formed in one layout and turned afterwards: all orientations show the same voxels
+    space = target.reoriented(("R", "A", "S"))
+    fine, factors = fine_space(space)
+    labels = paint_labels(subject, fine)
+    image = simulate(labels, table, taken, rng, factors)
+    image *= np.float32(rng.uniform(150, 600))
+
+    def on_target(array: np.ndarray) -> Image:
+        return Image(array, space).reorient(target.nib_codes)
+
+    return Phantom(
+        image=on_target(image),
+        cord_soft=on_target(block_mean(labels.cord, factors)),
+        canal_soft=on_target(block_mean(labels.sac, factors)),
+        structures=on_target(centre_parts(labels.structure, factors)),
+        subject=subject,
+        contrast=contrast,
+        style=table.style,
+    )

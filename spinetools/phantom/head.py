@@ -1,0 +1,84 @@
+"""Paint the head above the spine: skull, brain, brainstem and the cisterns round it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spinetools.phantom.paint import WHOLE, Canvas
+from spinetools.phantom.shapes import F32, ellipse
+from spinetools.phantom.surroundings import Field, waves
+from spinetools.phantom.tissues import Tissue
+
+#: Brainstem: mm above the foramen magnum, centre in front of the line, half-axes across and along.
+_BRAINSTEM = (
+    (0.0, 0.0, 0.0, 0.0),  # replaced by the cord's own size
+    (14.0, 0.5, 7.0, 6.0),
+    (26.0, 1.5, 9.0, 7.0),
+    (34.0, 4.5, 15.0, 11.5),
+    (48.0, 5.0, 17.0, 12.5),
+    (58.0, 3.0, 13.0, 10.0),
+    (72.0, 2.0, 16.0, 10.0),
+    (84.0, 2.0, 20.0, 12.0),
+)
+
+
+def _ball(
+    field: Field, centre: tuple[float, float, float], radii: tuple[float, float, float]
+) -> F32:
+    """Distance to an ellipsoid in curve coordinates: (u, v, mm above C1)."""
+    scale = field.subject.habitus.scale
+    a, b, c = (r * scale for r in radii)
+    x, y = field.u - centre[0] * scale, field.v - centre[1] * scale
+    z = field.s + centre[2] * scale
+    q = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
+    distance: F32 = (q - 1) * np.float32((a + b + c) / 3)
+    return distance
+
+
+def paint_head(canvas: Canvas, field: Field) -> None:
+    """Paint skull and brain where the grid reaches above the top of C2."""
+    scale = field.subject.habitus.scale
+    if float(field.s.min()) > 8:
+        return
+    cerebrum = _ball(field, (0, 16, 88), (66, 86, 62))
+    fossa = _ball(field, (0, -22, 34), (52, 44, 36))
+    cavity = np.minimum(cerebrum, fossa, out=fossa)
+    below = field.s + 2  # the skull ends at the foramen magnum
+    clivus = _ball(field, (0, 21 + 6, 24), (14, 9, 26))
+    petrous = np.minimum(
+        _ball(field, (42, 4, 34), (20, 12, 14)), _ball(field, (-42, 4, 34), (20, 12, 14))
+    )
+    bone = np.minimum(np.maximum(cavity - 6.5, below), np.minimum(clivus, petrous))
+    canvas.paint(WHOLE, bone, Tissue.CORTEX)
+    canvas.paint(WHOLE, np.maximum(bone, 1.8 - cavity) + 1.6, Tissue.SKULL_MARROW)
+    canvas.paint(WHOLE, petrous + 3, Tissue.CORTEX)
+    canvas.paint(WHOLE, cavity, Tissue.CSF)
+    folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0, terms=20)))
+    cortex = np.maximum(cavity + 2.5, 0.6 - folds * 3.0)
+    tent = np.abs(field.s + 58 * scale - 0.25 * field.v) - 1.2
+    gap = np.maximum(tent, field.v - 5)
+    grey = np.maximum(cortex, -gap)
+    canvas.paint(WHOLE, grey, Tissue.BRAIN_GREY)
+    canvas.paint(WHOLE, np.maximum(grey + 3.0, 2.2 - folds * 3.0), Tissue.BRAIN_WHITE)
+    _paint_brainstem(canvas, field)
+
+
+def _paint_brainstem(canvas: Canvas, field: Field) -> None:
+    subject = field.subject
+    scale, p = subject.habitus.scale, subject.profiles
+    above = -subject.curve.s
+    height, centre, a, b = np.array(_BRAINSTEM).T * scale
+    a[0] = subject.profile("cord_rl", 0.0) / 2
+    b[0] = subject.profile("cord_ap", 0.0) / 2
+    v = field.v - field.along(np.interp(above, height, centre))
+    half_a, half_b = (field.along(np.interp(above, height, half)) for half in (a, b))
+    stem = ellipse(field.u, v, half_a, half_b)
+    inside = np.maximum(field.s - 1.5, -field.s - height[-1])
+    funnel_v = field.v - field.along(p["sac_v"] - np.clip(above, 0, 30) * 0.15)
+    funnel = ellipse(field.u, funnel_v, field.along(p["sac_rl"] / 2), field.along(p["sac_ap"] / 2))
+    cistern = np.maximum(funnel, np.maximum(field.s - 1.5, -field.s - 34 * scale))
+    prepontine = np.maximum(ellipse(field.u, v - 2, half_a + 5, half_b + 3), inside)
+    canvas.paint(WHOLE, np.minimum(cistern, prepontine), Tissue.CSF)
+    canvas.paint(WHOLE, np.maximum(stem, inside), Tissue.BRAINSTEM)
+    ventricle = _ball(field, (0, -8, 40), (8, 4, 14))
+    canvas.paint(WHOLE, ventricle, Tissue.CSF)
