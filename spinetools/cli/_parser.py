@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -175,13 +176,17 @@ def numbers(separator: str, kind: type[float] | type[int] = int, count: int | No
 
     def parse(text: str) -> list[float]:
         values: list[float] = []
+        new: Sequence[float]
         for part in text.split(separator):
             first, colon, last = part.partition(":")
             try:
                 if colon and separator == "," and kind is int:
-                    values.extend(range(int(first), int(last) + 1))
+                    new = [*range(int(first), int(last) + 1)]
                 else:
-                    values.append(kind(part))
+                    new = [kind(part)]
+                if not new or not all(map(math.isfinite, new)):
+                    raise ValueError
+                values.extend(new)
             except ValueError:
                 example = separator.join("123"[: count or 3])
                 raise argparse.ArgumentTypeError(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from spinetools.errors import InputError
 from spinetools.files import nifti_suffix
 from spinetools.image.header import affine_of, copy_geometry, moved, qform_of, sform_of
-from spinetools.image.nifti import disk_type, open_voxels, read_header, read_voxels, write
+from spinetools.image.nifti import Voxels, disk_type, open_voxels, read_header, read_voxels, write
 from spinetools.image.orientation import check_codes, reorient_array
 from spinetools.image.space import FloatArray, Space
 
@@ -30,7 +30,7 @@ class Image:
     Parameters
     ----------
     array
-        Array or nibabel ``dataobj``, of three or four dimensions.
+        Array, or voxels still to be read, of three or four dimensions.
     space
         The grid of the first three dimensions.
     header
@@ -41,7 +41,7 @@ class Image:
 
     def __init__(
         self,
-        array: Any,
+        array: Array | Voxels,
         space: Space,
         header: nib.Nifti1Header | None = None,
         path: Path | None = None,
@@ -51,7 +51,7 @@ class Image:
             raise InputError(
                 f"an array of shape {shape} does not fit a grid of shape {space.shape}"
             )
-        self._array = array
+        self._array: Array | Voxels = array
         self._data: Array | None = None
         self.space = space
         self.shape = shape
@@ -74,8 +74,9 @@ class Image:
         """
         path = Path(path)
         header = read_header(path)
-        array = open_voxels(path, header)
-        return cls(array, Space(array.shape[:3], affine_of(header, str(path))), header, path)
+        voxels = open_voxels(path, header)
+        i, j, k = voxels.shape[:3]
+        return cls(voxels, Space((i, j, k), affine_of(header, str(path))), header, path)
 
     @property
     def data(self) -> Array:
@@ -102,7 +103,8 @@ class Image:
         """A copy of the NIfTI header that a saved file gets, before dtype and shape are set."""
         if self._header is not None:
             return self._header.copy()
-        header = nib.Nifti1Header()
+        # NIfTI-1 counts voxels in 16 bits
+        header = nib.Nifti2Header() if max(self.shape) > 32767 else nib.Nifti1Header()
         header.set_data_shape(self.shape)
         # a qform cannot shear: then it stays unset, rather than place the voxels elsewhere
         header.set_qform(self.space.affine, code=int(self.space.is_orthogonal))
@@ -133,8 +135,6 @@ class Image:
             )
         if len(self.shape) == 3:
             return self
-        if self._data is not None:
-            return self.like(self._data[..., index])
         return self.like(read_voxels(self._array, self.name, volume=index))
 
     def mean_volume(self) -> Image:

@@ -6,8 +6,10 @@ header is read as it is, so that a broken one can be refused, shown, and mended 
 
 from __future__ import annotations
 
+import gzip
 import os
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy.typing as npt
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.openers import Opener
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from spinetools.errors import InputError
 from spinetools.files import atomic_path, nifti_suffix
@@ -53,15 +56,52 @@ def read_header(path: str | os.PathLike[str]) -> nib.Nifti1Header:
             header = _HEADER_BYTES[known.pop()].from_fileobj(stream, check=False)
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: you have no permission to") from error
-    except (HeaderDataError, *READ_ERRORS) as error:
+    except (HeaderDataError, WrapStructError, *READ_ERRORS) as error:
         raise InputError(f"{path} cannot be read: truncated or damaged ({error})") from error
     if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
         raise InputError(f"{path} is not a NIfTI image: its header does not say n+1 or n+2")
     return header
 
 
-def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Any:
-    """Return a lazy array over a file's voxels, without trailing axes of length 1.
+@dataclass(frozen=True)
+class Voxels:
+    """The voxels of a file that is not read yet.
+
+    Attributes
+    ----------
+    path
+        The file.
+    shape
+        Without trailing axes of length 1.
+    dtype
+        As stored.
+    header
+        Says where and how the voxels lie in the file.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    header: nib.Nifti1Header
+
+    def read(self, volume: int | None = None) -> Array:
+        """Read all voxels or one volume; of a compressed file, up to the end with its check sum."""
+        if nifti_suffix(self.path) == ".nii":
+            return self._slice(ArrayProxy(str(self.path), self.header), volume)
+        with gzip.open(self.path, "rb") as stream:
+            data = self._slice(ArrayProxy(stream, self.header), volume)
+            while stream.read(1 << 20):  # gzip compares the check sum when it meets the end
+                pass
+        return data
+
+    def _slice(self, proxy: ArrayProxy, volume: int | None) -> Array:
+        if volume is None:
+            return np.asarray(proxy).reshape(self.shape)
+        return np.asarray(proxy.reshape(self.shape)[..., volume])
+
+
+def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Voxels:
+    """Return a file's voxels to be read later, without trailing axes of length 1.
 
     Raises
     ------
@@ -93,11 +133,11 @@ def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Any:
                 f"{path} is truncated: {path.stat().st_size} bytes, expected {expected}; "
                 "fetch it again"
             )
-    return proxy if shape == stored else proxy.reshape(shape)
+    return Voxels(path, shape, voxel_type, header)
 
 
-def read_voxels(source: Any, name: str, volume: int | None = None) -> Array:
-    """Read the voxels of a lazy array, scaled as the header says.
+def read_voxels(source: Voxels | Array, name: str, volume: int | None = None) -> Array:
+    """Read voxels, scaled as the header says.
 
     Parameters
     ----------
@@ -106,7 +146,7 @@ def read_voxels(source: Any, name: str, volume: int | None = None) -> Array:
     name
         The file's name, for messages.
     volume
-        Read only this volume of a 4D file.
+        Only this volume of a 4D source.
 
     Returns
     -------
@@ -115,7 +155,10 @@ def read_voxels(source: Any, name: str, volume: int | None = None) -> Array:
         each of their values; wider ones float64.
     """
     try:
-        data = np.asarray(source) if volume is None else np.asarray(source[..., volume])
+        if isinstance(source, Voxels):
+            data = source.read(volume)
+        else:
+            data = np.asarray(source if volume is None else source[..., volume])
     except READ_ERRORS as error:
         raise InputError(
             f"{name} cannot be read: truncated or damaged ({error}); fetch it again"
