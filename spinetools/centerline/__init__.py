@@ -1,1 +1,20 @@
-"""."""
+"""The cord's centreline: detection, and the curve through it."""
+
+from spinetools.centerline.extract import (
+    Centreline,
+    centreline_through,
+    draw,
+    fitted_centreline,
+    optic_centreline,
+)
+from spinetools.centerline.fit import Curve, fit_curve
+
+__all__ = [
+    "Centreline",
+    "Curve",
+    "centreline_through",
+    "draw",
+    "fit_curve",
+    "fitted_centreline",
+    "optic_centreline",
+]

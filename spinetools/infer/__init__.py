@@ -1,1 +1,1 @@
-"""."""
+"""Running models."""

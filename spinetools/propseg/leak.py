@@ -54,8 +54,9 @@ def leak_scores(tube: Tube, contrast: FloatArray, step_mm: float, min_contrast: 
     Returns
     -------
     Leak
-        The score is the largest of: area above the stretch's median (50 % more is 1), outward bulge
-        above the stretch's median shape (3 mm is 1), and half the share of the ring without an edge.
+        The score is the largest of: area above the stretch's median (50 % more is 1), outward
+        bulge above the stretch's median shape (3 mm is 1), and the share of the ring without an
+        edge (60 % is half).
     """
     size = 2 * max(2, round(_STRETCH_MM / step_mm)) + 1
     area = tube.areas_mm2

@@ -38,7 +38,7 @@ class Mesh:
         return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the mesh as VTK (legacy polydata, ASCII) or PLY (ASCII), by the name's extension."""
+        """Write the mesh as ASCII, VTK (legacy polydata) or PLY by the name's extension."""
         path = Path(path)
         writers = {".vtk": _vtk, ".ply": _ply}
         if path.suffix.lower() not in writers:

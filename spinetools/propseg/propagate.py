@@ -153,7 +153,7 @@ def ring_evidence(scene: Scene, rows: IntArray, params: PropsegParams) -> float:
     radii = radii_axis()
     profiles = scene.rays(scene.centreline_mm[rows], scene.slices[rows], COARSE_RAYS)
     score = edge_score(_blur(profiles), radii, 1.6)
-    score = score - EVIDENCE_PENALTY * (radii - template[None, :, None]) ** 2
+    score -= (EVIDENCE_PENALTY * (radii - template[None, :, None]) ** 2).astype(np.float32)
     score[..., radii < MIN_RADIUS_MM] = -1000
     path = closed_path(score, bend=3.0)
     chosen = np.take_along_axis(score, path[..., None], axis=-1)[..., 0]
@@ -239,7 +239,10 @@ def _neighbourhood(rows: IntArray, scene: Scene) -> tuple[IntArray, FloatArray]:
     """
     step_mm = float(scene.spacing[2])
     reach = round(2 * SECTION_SMOOTH_MM / step_mm)
-    first, last = max(0, int(rows.min()) - reach), min(len(scene.slices) - 1, int(rows.max()) + reach)
+    first, last = (
+        max(0, int(rows.min()) - reach),
+        min(len(scene.slices) - 1, int(rows.max()) + reach),
+    )
     near = np.arange(first, last + 1)
     away_mm = (near - rows.mean()) * step_mm
     weights = np.exp(-0.5 * (away_mm / SECTION_SMOOTH_MM) ** 2)

@@ -1,4 +1,4 @@
-"""Step three of PropSeg: the fine surface, fitted everywhere at once, then to a fraction of a voxel."""
+"""Step three of PropSeg: the fine surface, fitted everywhere at once, below voxel size."""
 
 from __future__ import annotations
 

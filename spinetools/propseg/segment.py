@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from spinetools.errors import InputError, NoSpineError
@@ -69,7 +70,7 @@ class PropsegResult:
     mesh: Mesh
     coarse_mesh: Mesh
     initial_mesh: Mesh
-    centreline_mm: FloatArray
+    centreline_mm: npt.NDArray[np.float64]
     slices: IntArray
     leak: Leak
     polarity: int
@@ -272,10 +273,10 @@ def _checked(
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], Tube, Leak]:
     """Threshold, and drop slices that cannot be cord (``-correct-seg``)."""
     mask = (soft >= 0.5).astype(np.uint8)
-    keep = mask[:, :, tube.slices].any(axis=(0, 1))
+    keep = np.asarray(mask[:, :, tube.slices].any(axis=(0, 1)))
     if params.correct:
         for row, (k, centre) in enumerate(zip(tube.slices, tube.centroids_mm(), strict=True)):
-            labels, n = ndimage.label(mask[:, :, k])
+            _, n = ndimage.label(mask[:, :, k])
             if n == 0:
                 continue
             where = np.array(ndimage.center_of_mass(mask[:, :, k])) * spacing[:2]

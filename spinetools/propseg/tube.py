@@ -57,7 +57,8 @@ class Tube:
         area = np.maximum((self.radii_mm**2).sum(axis=1), 1e-9)
         cubes = self.radii_mm**3
         shift = np.stack([(cubes * np.cos(angles)).sum(1), (cubes * np.sin(angles)).sum(1)], -1)
-        return self.centres_mm + shift * (2 / 3) / area[:, None]
+        result: FloatArray = self.centres_mm + shift * (2 / 3) / area[:, None]
+        return result
 
     def recentred(self, centres_mm: FloatArray) -> Tube:
         """Describe the same surface about other centres (that lie inside it)."""
@@ -113,7 +114,7 @@ class Tube:
 
 
 def ellipse_radii(n_rays: int, ap_mm: float, rl_mm: float) -> FloatArray:
-    """Return the radii (T,) of an ellipse with half axes along anterior–posterior and right–left."""
+    """Return the radii (T,) of an ellipse by its half axes front to back and right to left."""
     angles = ray_angles(n_rays)
     radii: FloatArray = 1 / np.hypot(np.cos(angles) / rl_mm, np.sin(angles) / ap_mm)
     return radii

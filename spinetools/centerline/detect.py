@@ -1,0 +1,209 @@
+"""``optic``: a trained local detector on every axial slice, and one best path over all of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from spinetools.centerline.path import best_path
+from spinetools.errors import InputError, NoSpineError
+from spinetools.image import Image
+from spinetools.infer.normalise import local_contrast
+from spinetools.infer.onnx import OnnxModel
+from spinetools.models.store import find_model
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+CANONICAL = ("R", "A", "S")
+#: Slices closer together than this are not all looked at: the cord hardly changes.
+LOOK_EVERY_MM = 2.0
+#: The score of a place is the mean probability about it, at the width of a cord.
+CORD_SIGMA_MM = 2.0
+#: Weight of the squared step against the score.
+SMOOTHNESS = 0.06
+#: The path's centre is refined to the centroid of the probability within this radius.
+CENTROID_RADIUS_MM = 9.0
+#: A slice whose score along the path is lower holds no cord.
+PRESENT = 0.30
+#: Fewer millimetres of cord than this are no spine.
+LEAST_LENGTH_MM = 8.0
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Where the cord was seen, a row a slice that was looked at, on the canonical (RAS) grid.
+
+    Attributes
+    ----------
+    slices
+        Slice indices (K,).
+    centres_voxel
+        Centre in the plane (K, 2), voxels, not rounded.
+    score
+        0 to 1 (K,): how sure the detector is along the path.
+    """
+
+    slices: IntArray
+    centres_voxel: FloatArray
+    score: FloatArray
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Slices that hold cord (K,): sure ones, and gaps between them."""
+        sure = np.flatnonzero(self.score >= PRESENT)
+        inside = np.zeros(len(self.score), dtype=bool)
+        if len(sure):
+            inside[sure[0] : sure[-1] + 1] = True
+        return inside
+
+
+def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "optic") -> Detection:
+    """Find the cord in every axial slice.
+
+    Parameters
+    ----------
+    image
+        3D, any orientation, any contrast.
+    points_voxel
+        Places (N, 3) on the image's grid that the path has to pass through; None for none.
+    model
+        Name or path of the detector.
+
+    Returns
+    -------
+    Detection
+
+    Raises
+    ------
+    NoSpineError
+        When the detector is sure of no stretch of cord.
+    ModelError
+        When the detector cannot be loaded.
+
+    References
+    ----------
+    Gros C et al. Automatic spinal cord localization, robust to MRI contrasts using global curve
+    optimization. Medical Image Analysis 44 (2018) 215–227. The detector here is a small network
+    instead of HOG and SVM; the optimisation is the same.
+    """
+    canonical = image.reorient(CANONICAL)
+    detector = OnnxModel(find_model(model))
+    pixel_mm = detector.card.spacing_mm[0]
+    spacing = np.asarray(canonical.space.spacing)
+    every = max(1, round(LOOK_EVERY_MM / spacing[2]))
+    slices = np.arange(0, canonical.shape[2], every)
+    # the last slice belongs to the image as much as the first
+    if slices[-1] != canonical.shape[2] - 1:
+        slices = np.append(slices, canonical.shape[2] - 1)
+    maps = probability_maps(canonical, slices, detector)
+    scores = [ndimage.gaussian_filter(m, CORD_SIGMA_MM / pixel_mm) for m in maps]
+    zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
+    if points_voxel is not None:
+        _force(scores, slices, canonical, image, points_voxel, zoom)
+    path = best_path(scores, np.diff(slices) * spacing[2], SMOOTHNESS)
+    rows = np.arange(len(slices))
+    certainty = np.array([np.minimum(scores[k], 1)[tuple(path[k])] for k in rows])
+    centres = np.stack([_centroid(m, p, pixel_mm) for m, p in zip(maps, path, strict=True)])
+    detection = Detection(slices, (centres + 0.5) / zoom - 0.5, certainty.astype(np.float64))
+    length = float(detection.present.sum() * every * spacing[2])
+    if length < min(LEAST_LENGTH_MM, canonical.shape[2] * spacing[2] / 2):
+        raise NoSpineError(
+            f"{image.name}: no spinal cord was found (best score {certainty.max():.2f}, expected "
+            f"{PRESENT:g} over {LEAST_LENGTH_MM:g} mm); check the image, or give -init-points"
+        )
+    return detection
+
+
+def probability_maps(canonical: Image, slices: IntArray, detector: OnnxModel) -> Float32Array:
+    """Run the detector.
+
+    Returns
+    -------
+    maps
+        Probability of cord (K, X, Y) on pixels of the detector's spacing.
+    """
+    pixel_mm = detector.card.spacing_mm[0]
+    in_plane = np.asarray(canonical.space.spacing[:2])
+    shape = np.maximum(np.round(np.array(canonical.shape[:2]) * in_plane / pixel_mm), 8).astype(int)
+    multiple = detector.card.multiple
+    padded = -(-shape // multiple) * multiple
+    maps = np.empty((len(slices), *shape), dtype=np.float32)
+    for first in range(0, len(slices), _BATCH):
+        rows = slices[first : first + _BATCH]
+        batch = np.zeros((len(rows), 1, *padded), dtype=np.float32)
+        for row, k in enumerate(rows):
+            plane = _at_pixels(canonical.data[:, :, k], shape)
+            normalised = local_contrast(plane, pixel_mm)
+            batch[row, 0] = np.pad(
+                normalised,
+                [(0, int(p - s)) for p, s in zip(padded, shape, strict=True)],
+                mode="edge",
+            )
+        maps[first : first + len(rows)] = detector.run(batch)[:, 0, : shape[0], : shape[1]]
+    return maps
+
+
+def _at_pixels(plane: npt.NDArray[np.generic], shape: IntArray) -> Float32Array:
+    """Resample a slice to a shape over the same box, without aliasing."""
+    result = plane.astype(np.float32)
+    steps = np.array(plane.shape) / shape
+    if (steps > 1.01).any():
+        result = ndimage.gaussian_filter(
+            result, np.sqrt(np.maximum(steps**2 - 1, 0)) / 2.355, mode="nearest"
+        )
+    if tuple(shape) == plane.shape:
+        return result
+    x, y = ((np.arange(n) + 0.5) * s - 0.5 for n, s in zip(shape, steps, strict=True))
+    resampled: Float32Array = ndimage.map_coordinates(
+        result, np.meshgrid(x, y, indexing="ij"), order=1, mode="nearest"
+    )
+    return resampled
+
+
+def _centroid(chance: Float32Array, start: IntArray, pixel_mm: float) -> FloatArray:
+    """Centroid of the probability about a pixel; the pixel itself where there is none."""
+    reach = round(CENTROID_RADIUS_MM / pixel_mm)
+    centre = start.astype(np.float64)
+    for _ in range(3):
+        low = np.maximum(np.round(centre).astype(int) - reach, 0)
+        box = chance[low[0] : low[0] + 2 * reach + 1, low[1] : low[1] + 2 * reach + 1]
+        x, y = np.meshgrid(
+            *[np.arange(n) + s for n, s in zip(box.shape, low, strict=True)], indexing="ij"
+        )
+        near = np.hypot(x - centre[0], y - centre[1]) <= reach
+        weight = np.where(near & (box > 0.2), box, 0)
+        if weight.sum() < 3:
+            return centre
+        centre = np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+    return centre
+
+
+def _force(
+    scores: list[Float32Array],
+    slices: IntArray,
+    canonical: Image,
+    image: Image,
+    points_voxel: FloatArray,
+    zoom: FloatArray,
+) -> None:
+    """Leave only the given place open in the slices nearest to the points."""
+    places = canonical.space.to_voxel(image.space.to_world(points_voxel))
+    for place in places:
+        inside = (place > -0.5).all() and (place < np.array(canonical.shape) - 0.5).all()
+        if not inside:
+            raise InputError(f"an init point lies outside {image.name}; check its space")
+        row = int(np.abs(slices - place[2]).argmin())
+        pixel = np.round((place[:2] + 0.5) * zoom - 0.5).astype(int)
+        pixel = np.clip(pixel, 0, np.array(scores[row].shape) - 1)
+        # not infinite: other points may contradict, and the slope is limited
+        scores[row] = scores[row] - 100
+        scores[row][tuple(pixel)] += 101

@@ -1,0 +1,195 @@
+"""The centreline as one function, whatever it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from spinetools.centerline.detect import CANONICAL, detect
+from spinetools.centerline.fit import Algorithm, Curve, fit_curve
+from spinetools.errors import InputError
+from spinetools.image import Image
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+Contrast = Literal["t1", "t2", "t2s", "dwi", "any"]
+
+#: Smoothing along the cord, wavelength kept by half (SCT's default of the same option).
+SMOOTH_MM = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Centreline:
+    """The cord's centre in each axial slice of an image.
+
+    Attributes
+    ----------
+    voxels
+        A row a slice from the lowest (K, 3), voxel coordinates on the image's grid, not rounded.
+    world_mm
+        The same places in scanner space (K, 3).
+    slices
+        Slice of each row, counted from the lowest.
+    curve
+        In mm of the canonical grid, see :mod:`spinetools.centerline.fit`.
+    score
+        How sure the detector is (K,), 0 to 1; 1 where a person or a mask gave the place.
+    """
+
+    voxels: FloatArray
+    world_mm: FloatArray
+    slices: IntArray
+    curve: Curve
+    score: FloatArray
+
+    def mask(self, image: Image, soft: bool = False) -> Image:
+        """Draw the centreline on its image's grid, see :func:`draw`."""
+        return draw(image, self.world_mm, soft)
+
+
+def draw(image: Image, world_mm: FloatArray, soft: bool = False) -> Image:
+    """Draw places on an image's grid.
+
+    Parameters
+    ----------
+    image
+        The image that the places belong to.
+    world_mm
+        Places (K, 3) in scanner space, one an axial slice.
+    soft
+        False: one voxel a slice (uint8). True: the place between voxels as weights that add up to
+        1 in each slice (float32).
+    """
+    space = image.space.reoriented(CANONICAL)
+    places = space.to_voxel(world_mm)
+    shape = np.array(space.shape)
+    drawn = np.zeros(space.shape, dtype=np.float32 if soft else np.uint8)
+    k = np.clip(np.rint(places[:, 2]), 0, shape[2] - 1).astype(int)
+    if not soft:
+        i, j = np.clip(np.rint(places[:, :2]), 0, shape[:2] - 1).astype(int).T
+        drawn[i, j, k] = 1
+    else:
+        low = np.clip(np.floor(places[:, :2]), 0, np.maximum(shape[:2] - 2, 0)).astype(int)
+        part = np.clip(places[:, :2] - low, 0, 1)
+        for di in (0, 1):
+            for dj in (0, 1):
+                weight = np.abs(1 - di - part[:, 0]) * np.abs(1 - dj - part[:, 1])
+                drawn[low[:, 0] + di, low[:, 1] + dj, k] = weight
+    back = Image(drawn, space).reorient(image.space.nib_codes)
+    return image.like(back.data)
+
+
+def optic_centreline(
+    image: Image,
+    points_voxel: FloatArray | None = None,
+    algo: Algorithm = "bspline",
+    smooth_mm: float = SMOOTH_MM,
+    extrapolate: bool = False,
+    model: str = "optic",
+) -> Centreline:
+    """Find the cord's centreline with the trained detector.
+
+    Parameters
+    ----------
+    image
+        3D, any orientation and contrast.
+    points_voxel
+        Places (N, 3) that the path has to pass through.
+    algo, smooth_mm
+        See :func:`spinetools.centerline.fit.fit_curve`.
+    extrapolate
+        Go on to the first and the last slice of the image, straight, where no cord was seen.
+    model
+        Name or path of the detector.
+
+    Raises
+    ------
+    NoSpineError
+        When no cord was found.
+    """
+    found = detect(image, points_voxel, model)
+    space = image.space.reoriented(CANONICAL)
+    spacing = np.asarray(space.spacing)
+    inside = found.present
+    rows = np.flatnonzero(inside)
+    points = np.column_stack([found.centres_voxel[rows], found.slices[rows]]) * spacing
+    curve = fit_curve(points, algo, smooth_mm, weights=np.maximum(found.score[rows], 0.05))
+    score = np.interp(np.arange(space.shape[2]), found.slices, found.score)
+    first, last = int(found.slices[rows[0]]), int(found.slices[rows[-1]])
+    return _along(image, curve, first, last, score, extrapolate)
+
+
+def fitted_centreline(
+    mask: Image,
+    algo: Algorithm = "bspline",
+    smooth_mm: float = SMOOTH_MM,
+    extrapolate: bool = False,
+) -> Centreline:
+    """Fit the centreline of a segmentation, or through labelled points (``fitseg``).
+
+    Parameters
+    ----------
+    mask
+        Cord mask, probability or single voxels; each slice gives its centre of mass.
+
+    Raises
+    ------
+    InputError
+        When the mask is empty.
+    """
+    canonical = mask.reorient(CANONICAL)
+    weights = np.clip(canonical.data.astype(np.float64), 0, None)
+    slices = np.flatnonzero(weights.any(axis=(0, 1)))
+    if not len(slices):
+        raise InputError(f"{mask.name} is empty: there is nothing to fit a centreline to")
+    places = np.array([(*ndimage.center_of_mass(weights[:, :, k]), k) for k in slices])
+    return centreline_through(mask, canonical.space.to_world(places), algo, smooth_mm, extrapolate)
+
+
+def centreline_through(
+    image: Image,
+    world_mm: FloatArray,
+    algo: Algorithm = "bspline",
+    smooth_mm: float = SMOOTH_MM,
+    extrapolate: bool = False,
+) -> Centreline:
+    """Fit the centreline through points that a person or a mask gave.
+
+    Parameters
+    ----------
+    image
+        The image whose slices the centreline gets one place each of.
+    world_mm
+        Points (N, 3) in scanner space, in any order.
+    """
+    space = image.space.reoriented(CANONICAL)
+    places = space.to_voxel(world_mm)
+    if (places < -1).any() or (places > np.array(space.shape)).any():
+        raise InputError(f"a point of the centreline lies outside {image.name}; check its space")
+    places = places[np.argsort(places[:, 2], kind="stable")]
+    spacing = np.asarray(space.spacing)
+    curve = fit_curve(places * spacing, algo, smooth_mm)
+    limits = np.clip(np.rint(places[[0, -1], 2]), 0, space.shape[2] - 1).astype(int)
+    score = np.ones(space.shape[2])
+    return _along(image, curve, int(limits[0]), int(limits[1]), score, extrapolate)
+
+
+def _along(
+    image: Image, curve: Curve, first: int, last: int, score: FloatArray, extrapolate: bool
+) -> Centreline:
+    """Read a curve off at every slice between two, or at all."""
+    space = image.space.reoriented(CANONICAL)
+    if extrapolate:
+        first, last = 0, space.shape[2] - 1
+    slices = np.arange(first, last + 1)
+    spacing = np.asarray(space.spacing)
+    xy = curve.at(slices * spacing[2]) / spacing[:2]
+    # a curve that is carried on may leave the image; the place at its border is the nearest
+    xy = np.clip(xy, 0, np.array(space.shape[:2]) - 1)
+    world = space.to_world(np.column_stack([xy, slices]))
+    return Centreline(image.space.to_voxel(world), world, slices, curve, score[slices])

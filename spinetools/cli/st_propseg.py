@@ -1,0 +1,128 @@
+"""Segment the spinal cord by propagating a mesh along it (PropSeg)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from spinetools.cli._parser import (
+    StParser,
+    add_allow_empty,
+    add_input,
+    add_output,
+    add_qc,
+    add_temporary,
+)
+from spinetools.cli._propseg import add_propseg_options, params_from
+from spinetools.cli._run import execute
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from spinetools.image import Image
+    from spinetools.propseg import PropsegResult
+
+
+def get_parser() -> StParser:
+    """Return the command's parser."""
+    parser = StParser(
+        "st_propseg",
+        "Segment the spinal cord: a tube is propagated along the centreline and fitted to the "
+        "cord's edge (De Leener 2014).",
+        "st_propseg -i t2.nii.gz -c t2 -qc qc",
+    )
+    add_input(parser)
+    add_output(parser, "<input>_seg.nii.gz")
+    add_propseg_options(parser)
+    add_allow_empty(parser)
+    add_temporary(parser)
+    add_qc(parser)
+    return parser
+
+
+def centreline_of(args: argparse.Namespace, image: Image) -> npt.NDArray[np.float64]:
+    """Return one place a slice (K, 3) in voxels: from a file, a mask, clicks or the detector."""
+    import numpy as np
+
+    from spinetools.centerline import centreline_through, fitted_centreline, optic_centreline
+
+    given = args.init_centerline or args.init_mask
+    if given is None:
+        return optic_centreline(image).voxels
+    if given == "viewer":
+        from spinetools.cli._viewer import pick_points
+
+        points = pick_points(image, title="Click on the cord's centre")
+    elif args.init_mask:
+        points = fitted_centreline(mask_on(image, given)).voxels
+    else:
+        return fitted_centreline(mask_on(image, given)).voxels
+    if args.init_centerline:
+        return centreline_through(image, image.space.to_world(points)).voxels
+    # a mask says where to start; the detector, led through it, how the cord goes on
+    line = optic_centreline(image, points)
+    height = image.space.reoriented(("R", "A", "S")).to_voxel(image.space.to_world(points))[:, 2]
+    args.init = float(max(1, np.rint(np.median(height))))
+    return line.voxels
+
+
+def mask_on(image: Image, path: str) -> Image:
+    """Load a mask that has to share the image's grid."""
+    from spinetools.image import load_mask
+
+    mask = load_mask(path)
+    image.space.check_same(mask.space, (image.name, mask.name))
+    return mask
+
+
+def run(args: argparse.Namespace) -> None:
+    """Segment, write, report."""
+    from spinetools.cli._propseg import flags_of, say_leaks, write_extras
+    from spinetools.cli._qc import add_qc_entry
+    from spinetools.cli._results import unless_empty
+    from spinetools.cli._run import announce, load_input, write_sidecar
+    from spinetools.files import output_path
+    from spinetools.propseg import segment_cord
+
+    params_from(args)
+    image = load_input(args)
+    path = output_path(args.i, "_seg.nii.gz", args.o, args.ofolder)
+    correction = mask_on(image, args.mask_correction) if args.mask_correction else None
+
+    def find() -> PropsegResult:
+        line = centreline_of(args, image)
+        params = params_from(args)
+        return segment_cord(image, line, args.c, params, correction=correction, with_csf=args.CSF)
+
+    result = unless_empty(args, find)
+    mask = empty_like(image) if result is None else result.mask
+    extra: dict[str, Any] = {"Contrast": args.c}
+    written: list[Path] = [path]
+    if result is not None:
+        say_leaks(result)
+        extra["LeakScore"] = [round(float(score), 3) for score in result.leak.score]
+        extra["Slices"] = [int(k) for k in result.slices]
+        extra["Stopped"] = {"below": result.stopped[0], "above": result.stopped[1]}
+        written += write_extras(args, image, result)
+    write_sidecar(path, args, [args.i], **extra)
+    mask.save(path)
+    overlays = [("cord", mask)]
+    if result is not None and result.csf is not None:
+        overlays.append(("csf", result.csf))
+    add_qc_entry(args, image, overlays, flags=[] if result is None else flags_of(image, result))
+    announce(written, args, args.i, [path])
+
+
+def empty_like(image: Image) -> Image:
+    """Return an empty mask on the image's grid."""
+    import numpy as np
+
+    return image.like(np.zeros(image.shape, dtype=np.uint8))
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command."""
+    execute(get_parser(), run, argv)
