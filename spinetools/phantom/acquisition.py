@@ -15,7 +15,7 @@ from spinetools.phantom.lattice import Float32Array, FloatArray, interpolation, 
 from spinetools.phantom.tissues import Tissue
 
 #: Voxels wider than this (mm) are divided, so that each image voxel averages what lies in it.
-FINEST_MM = 1.15
+FINEST_MM = 1.6
 
 
 @dataclass(frozen=True)

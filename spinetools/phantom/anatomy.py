@@ -2,137 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
 from spinetools.phantom import numbers
-from spinetools.phantom.curve import STEP_MM, Curve, FloatArray, integrate
+from spinetools.phantom.curve import STEP_MM, Curve, integrate
+from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.numbers import LEVEL_NUMBERS
+from spinetools.phantom.subject import (
+    GAP_FRONT_MM,
+    GAP_SIDE_MM,
+    N_LEVELS,
+    Disc,
+    Habitus,
+    Subject,
+    Vertebra,
+)
 
 #: The curve reaches this far above the top of C1 (through brainstem and brain) and below S5, mm.
 _ABOVE_MM, _BELOW_MM = 150.0, 80.0
-
-#: Gaps between dural sac and bony canal, mm: in front (ligament, veins), at the sides; behind
-#: (fat) by region. Typical MRI values.
-_GAP_FRONT_MM, _GAP_SIDE_MM = 1.4, 1.8
-
-N_LEVELS = len(LEVEL_NUMBERS)
-
-
-@dataclass(frozen=True)
-class Vertebra:
-    """One vertebra, C1 to L5 or S1 to S5.
-
-    Attributes
-    ----------
-    name
-        E.g. ``C4``, ``S1``.
-    origin, axes
-        World mm of the body's centre; rows are the local right, front and up.
-    width, depth
-        Endplate width and depth, mm.
-    height
-        Of the body between its endplates' centres, mm.
-    span
-        From the disc above to the disc below, mm.
-    tilt_top, tilt_bottom
-        Slopes of the endplates in the sagittal plane (rise per mm towards the front).
-    canal
-        Local y of the canal's centre (negative: it lies behind), mm.
-    canal_ap, canal_rl
-        Bony canal, mm.
-    pedicle, spinous
-        Pedicle width and free length of the spinous process, mm.
-    slant
-        Descent of the spinous process, radians below the horizontal.
-    """
-
-    name: str
-    origin: FloatArray
-    axes: FloatArray
-    width: float
-    depth: float
-    height: float
-    span: float
-    tilt_top: float
-    tilt_bottom: float
-    canal: float
-    canal_ap: float
-    canal_rl: float
-    pedicle: float
-    spinous: float
-    slant: float
-
-
-@dataclass(frozen=True)
-class Disc:
-    """An intervertebral disc: name (``C2-C3``), pose, half-axes, height, how dehydrated (0–1)."""
-
-    name: str
-    s: float
-    origin: FloatArray
-    axes: FloatArray
-    width: float
-    depth: float
-    height: float
-    degeneration: float
-
-
-@dataclass(frozen=True)
-class Habitus:
-    """What surrounds the spine, mm."""
-
-    scale: float
-    fat: float  # thickness of subcutaneous fat at the back
-    muscle_seed: int
-    neck: float  # relative thickness of neck and trunk
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A random adult, in a world whose origin is the cord at the top of C1.
-
-    Everything tabulated along the cord is in ``profiles``, one value for each sample of
-    ``curve.s``: ``cord_ap``, ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl``, ``sac_v`` (middle of
-    the dural sac in front of the cord's), ``gap_back`` (epidural fat behind), all in mm; ``level``
-    (0 at the top of C1, 1 at the disc below it, … 24 at L5–S1).
-    """
-
-    seed: int
-    curve: Curve
-    boundaries: FloatArray
-    profiles: dict[str, FloatArray]
-    conus_s: float
-    sac_end_s: float
-    vertebrae: tuple[Vertebra, ...]
-    discs: tuple[Disc, ...]
-    habitus: Habitus
-    roots: FloatArray = field(repr=False)
-
-    @property
-    def cord_range(self) -> tuple[float, float]:
-        """``s`` where the cord begins (foramen magnum) and where the conus ends, mm."""
-        return 0.0, self.conus_s
-
-    def profile(self, name: str, s: npt.ArrayLike) -> FloatArray:
-        """Interpolate one profile at ``s`` (mm)."""
-        result: FloatArray = np.interp(
-            np.asarray(s, dtype=float), self.curve.s, self.profiles[name]
-        )
-        return result
-
-    def cord_csa(self, s: npt.ArrayLike) -> FloatArray:
-        """Exact area of the cord in mm², perpendicular to it, at ``s``; 0 where there is none."""
-        area: FloatArray = np.pi / 4 * self.profile("cord_ap", s) * self.profile("cord_rl", s)
-        return area
-
-    def level_index(self, s: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """SCT's level value at ``s``: 1 for C1 … 24 for L5, 0 outside."""
-        inner = np.searchsorted(self.boundaries, np.asarray(s, dtype=float), side="right")
-        return np.where(inner > N_LEVELS, 0, inner).astype(np.int64)
 
 
 def make_subject(seed: int) -> Subject:
@@ -344,7 +232,7 @@ def _place_bones(
     at[0] = 6.0 * scale  # the top of C1's ring
     disc_depth = np.concatenate([depth[:1], (depth[:-1] + depth[1:]) / 2, depth[-1:]])
     disc_width = np.concatenate([width[:1], (width[:-1] + width[1:]) / 2, width[-1:]])
-    front = profile("sac_v", at) + profile("sac_ap", at) / 2 + _GAP_FRONT_MM + disc_depth / 2
+    front = profile("sac_v", at) + profile("sac_ap", at) / 2 + GAP_FRONT_MM + disc_depth / 2
     centres = curve.at(at, 0.0, front)
     _, up, right, ahead = curve.frame(at)
 
@@ -379,8 +267,8 @@ def _place_bones(
                 tilt_top=-0.7 * tilts[0],
                 tilt_bottom=-0.7 * tilts[1],
                 canal=float((sac_centre - origin) @ axes[1]),
-                canal_ap=float(profile("sac_ap", np.array(middle))) + _GAP_FRONT_MM + gap_back,
-                canal_rl=float(profile("sac_rl", np.array(middle))) + 2 * _GAP_SIDE_MM,
+                canal_ap=float(profile("sac_ap", np.array(middle))) + GAP_FRONT_MM + gap_back,
+                canal_rl=float(profile("sac_rl", np.array(middle))) + 2 * GAP_SIDE_MM,
                 pedicle=(table[i].pedicle_width if i < N_LEVELS else 16.0) * scale,
                 spinous=(table[i].spinous if i < N_LEVELS else 8.0) * scale,
                 slant=float(slants[i] + rng.normal(0, 0.07)),
@@ -412,6 +300,7 @@ def _place_discs(
                 width=float(width[i]),
                 depth=float(depth[i]),
                 height=float(heights[i - 1]),
+                bulge=0.0,
                 degeneration=float(np.clip(age + rng.normal(0, 0.25), 0, 1)),
             )
         )

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from spinetools.phantom.anatomy import Disc, Vertebra
 from spinetools.phantom.shapes import F32, capsule, ellipse, ellipsoid, super_ellipse
+from spinetools.phantom.subject import Disc, Vertebra
 
 #: How far a vertebra reaches round its body's centre: (side, back, front, down, up), mm.
 _REACH_MM = {

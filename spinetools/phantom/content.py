@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spinetools.phantom.anatomy import Subject
-from spinetools.phantom.curve import FloatArray
+from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.paint import Canvas
 from spinetools.phantom.shapes import F32
+from spinetools.phantom.subject import Subject
 from spinetools.phantom.surroundings import Field
 
 #: Voxels on a surface are divided into parts no wider than this, mm.

@@ -17,11 +17,12 @@ from spinetools.phantom.acquisition import (
     fine_space,
     simulate,
 )
-from spinetools.phantom.anatomy import Subject, make_subject
+from spinetools.phantom.anatomy import make_subject
 from spinetools.phantom.contrast import draw_table
 from spinetools.phantom.labels import paint_labels
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.protocols import get_protocol, place_grid
+from spinetools.phantom.subject import Subject
 from spinetools.phantom.truth import (
     SliceTruth,
     centerline,

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from spinetools.image import Space
 from spinetools.labels import structures
 from spinetools.phantom import bones
-from spinetools.phantom.anatomy import Subject
 from spinetools.phantom.content import Content, fill_canal
+from spinetools.phantom.head import paint_head
 from spinetools.phantom.paint import Canvas
 from spinetools.phantom.shapes import F32, super_ellipse
+from spinetools.phantom.subject import Disc, Subject, Vertebra
 from spinetools.phantom.surroundings import Field, paint_surroundings
-from spinetools.phantom.head import paint_head
 from spinetools.phantom.tissues import Tissue
 
 #: Grids larger than this are painted in slabs, so that memory stays bounded.
@@ -150,7 +150,7 @@ def _paint_canal_wall(canvas: Canvas, field: Field) -> None:
     canvas.paint(box, np.maximum(wall, outside), Tissue.EPIDURAL)
 
 
-def _paint_disc(canvas: Canvas, part: bones.Disc, structure: int) -> None:
+def _paint_disc(canvas: Canvas, part: Disc, structure: int) -> None:
     half = (part.width / 2 + 4, part.depth / 2 + 4, part.height / 2 + 6)
     patch = canvas.patch(part.origin, part.axes, [-h for h in half], half)
     if patch is None:
@@ -161,7 +161,7 @@ def _paint_disc(canvas: Canvas, part: bones.Disc, structure: int) -> None:
     canvas.paint(patch.box, core, Tissue.NUCLEUS_DARK if dark else Tissue.NUCLEUS)
 
 
-def _paint_vertebra(canvas: Canvas, field: Field, vertebra: bones.Vertebra, structure: int) -> None:
+def _paint_vertebra(canvas: Canvas, field: Field, vertebra: Vertebra, structure: int) -> None:
     low, high = bones.reach(vertebra)
     patch = canvas.patch(vertebra.origin, vertebra.axes, low, high)
     if patch is None:

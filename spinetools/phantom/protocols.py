@@ -9,7 +9,7 @@ import numpy as np
 
 from spinetools.errors import InputError
 from spinetools.image import Space
-from spinetools.phantom.anatomy import Subject
+from spinetools.phantom.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.phantom import organs
-from spinetools.phantom.anatomy import Subject
-from spinetools.phantom.curve import STEP_MM, FloatArray, Lattice
+from spinetools.phantom.curve import STEP_MM, Lattice
+from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.paint import WHOLE, Box, Canvas
 from spinetools.phantom.shapes import F32, ellipse, super_ellipse
+from spinetools.phantom.subject import Subject
 from spinetools.phantom.tissues import Tissue
 
 

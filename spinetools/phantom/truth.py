@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from spinetools.image import Space
 from spinetools.labels import structures
-from spinetools.phantom.anatomy import Subject
 from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.subject import Subject
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,148 @@
+"""What a subject is: bones, discs, cord and habitus as numbers along a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from spinetools.phantom.curve import Curve
+from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.numbers import LEVEL_NUMBERS
+
+N_LEVELS = len(LEVEL_NUMBERS)
+
+#: Gaps between dural sac and bony canal in front (ligament, veins) and at the sides, mm; behind
+#: lies ``gap_back``. Typical MRI values.
+GAP_FRONT_MM, GAP_SIDE_MM = 1.4, 1.8
+
+
+@dataclass(frozen=True)
+class Vertebra:
+    """One vertebra, C1 to L5 or S1 to S5.
+
+    Attributes
+    ----------
+    name
+        E.g. ``C4``, ``S1``.
+    origin, axes
+        World mm of the body's centre; rows are the local right, front and up.
+    width, depth
+        Endplate width and depth, mm.
+    height
+        Of the body between its endplates' centres, mm.
+    span
+        From the disc above to the disc below, mm.
+    tilt_top, tilt_bottom
+        Slopes of the endplates in the sagittal plane (rise per mm towards the front).
+    canal
+        Local y of the canal's centre (negative: it lies behind), mm.
+    canal_ap, canal_rl
+        Bony canal, mm.
+    pedicle, spinous
+        Pedicle width and free length of the spinous process, mm.
+    slant
+        Descent of the spinous process, radians below the horizontal.
+    """
+
+    name: str
+    origin: FloatArray
+    axes: FloatArray
+    width: float
+    depth: float
+    height: float
+    span: float
+    tilt_top: float
+    tilt_bottom: float
+    canal: float
+    canal_ap: float
+    canal_rl: float
+    pedicle: float
+    spinous: float
+    slant: float
+
+
+@dataclass(frozen=True)
+class Disc:
+    """An intervertebral disc.
+
+    Attributes
+    ----------
+    name
+        ``C2-C3``.
+    s
+        Where it lies along the cord, mm.
+    origin, axes
+        World mm of its centre; rows are the local right, front and up.
+    width, depth, height
+        Of the disc, mm.
+    bulge
+        How far it reaches into the canal behind, mm.
+    degeneration
+        0 bright and healthy … 1 dark.
+    """
+
+    name: str
+    s: float
+    origin: FloatArray
+    axes: FloatArray
+    width: float
+    depth: float
+    height: float
+    bulge: float
+    degeneration: float
+
+
+@dataclass(frozen=True)
+class Habitus:
+    """What surrounds the spine, mm."""
+
+    scale: float
+    fat: float  # thickness of subcutaneous fat at the back
+    muscle_seed: int
+    neck: float  # relative thickness of neck and trunk
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A random adult, in a world whose origin is the cord at the top of C1.
+
+    Everything tabulated along the cord is in ``profiles``, one value for each sample of
+    ``curve.s``: ``cord_ap``, ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl``, ``sac_v`` (middle of
+    the dural sac in front of the cord's), ``gap_back`` (epidural fat behind), all in mm; ``level``
+    (0 at the top of C1, 1 at the disc below it, … 24 at L5–S1).
+    """
+
+    seed: int
+    curve: Curve
+    boundaries: FloatArray
+    profiles: dict[str, FloatArray]
+    conus_s: float
+    sac_end_s: float
+    vertebrae: tuple[Vertebra, ...]
+    discs: tuple[Disc, ...]
+    habitus: Habitus
+    roots: FloatArray = field(repr=False)
+
+    @property
+    def cord_range(self) -> tuple[float, float]:
+        """``s`` where the cord begins (foramen magnum) and where the conus ends, mm."""
+        return 0.0, self.conus_s
+
+    def profile(self, name: str, s: npt.ArrayLike) -> FloatArray:
+        """Interpolate one profile at ``s`` (mm)."""
+        result: FloatArray = np.interp(
+            np.asarray(s, dtype=float), self.curve.s, self.profiles[name]
+        )
+        return result
+
+    def cord_csa(self, s: npt.ArrayLike) -> FloatArray:
+        """Exact area of the cord in mm², perpendicular to it, at ``s``; 0 where there is none."""
+        area: FloatArray = np.pi / 4 * self.profile("cord_ap", s) * self.profile("cord_rl", s)
+        return area
+
+    def level_index(self, s: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """SCT's level value at ``s``: 1 for C1 … 24 for L5, 0 outside."""
+        inner = np.searchsorted(self.boundaries, np.asarray(s, dtype=float), side="right")
+        return np.where(inner > N_LEVELS, 0, inner).astype(np.int64)
