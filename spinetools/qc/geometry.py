@@ -38,6 +38,8 @@ SAGITTAL_MARGIN_MM = 32.0
 SAGITTAL_BESIDE_MM = 4.0
 #: The centre of the tiles is averaged over this length, so that scrolling does not jump.
 FOLLOW_MM = 8.0
+#: … after a running median over this one.
+MEDIAN_MM = 20.0
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,9 @@ def extent_of(mask: BoolArray) -> Extent:
 def follow(extent: Extent, shape: tuple[int, int, int], thickness_mm: float) -> FloatArray:
     """Return a centre for every slice: interpolated in gaps, held beyond the ends, smoothed.
 
+    A running median comes before the running mean, so that a leak of a few slices does not pull
+    the pictures off the cord.
+
     Parameters
     ----------
     extent
@@ -255,13 +260,21 @@ def follow(extent: Extent, shape: tuple[int, int, int], thickness_mm: float) -> 
     if not len(filled):
         return np.tile([(shape[0] - 1) / 2, (shape[1] - 1) / 2], (shape[2], 1))
     everywhere = np.arange(shape[2])
-    width = 2 * int(FOLLOW_MM / 2 / thickness_mm) + 1
     result = np.empty((shape[2], 2))
     for side in range(2):
         line = np.interp(everywhere, filled, extent.centres[filled, side])
-        padded = np.pad(line, width // 2, mode="edge")
-        result[:, side] = np.convolve(padded, np.full(width, 1 / width), mode="valid")
+        line = np.median(_windows(line, MEDIAN_MM / thickness_mm), axis=1)
+        result[:, side] = _windows(line, FOLLOW_MM / thickness_mm).mean(axis=1)
     return result
+
+
+def _windows(line: FloatArray, width: float) -> FloatArray:
+    """Return for each value those around it; straight on beyond the ends."""
+    half = int(width / 2)
+    padded = np.pad(line, half, mode="reflect", reflect_type="odd") if len(line) > half else line
+    if len(padded) == len(line):
+        return line[:, None]
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
 
 
 def axial_cut(frame: Frame, extent: Extent, centres: FloatArray, most: int) -> Cut:

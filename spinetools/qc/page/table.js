@@ -205,7 +205,7 @@ QC.table = {
           ? null
           : QC.element("span", {
               class: "flag",
-              text: kinds.length === 1 ? kinds[0] : `${kinds.length} kinds`,
+              text: kinds.length === 1 ? kinds[0] : `${kinds[0]} +${kinds.length - 1}`,
               title: entry.flags.map((flag) => `${flag.kind}: ${flag.reason}`).join("\n"),
             }),
       ),
