@@ -28,7 +28,7 @@ from spinetools.propseg.tube import Tube, ellipse_radii
 #: Length of a section that one step of the propagation adds (De Leener 2014).
 SECTION_MM = 6.0
 #: Outward slope a mm, in units of the ring's typical edge.
-OUTWARD = 0.2
+OUTWARD = 0.3
 #: Smoothing of the profiles along the cord for the coarse tube.
 SECTION_SMOOTH_MM = 4.0
 #: Vertices in a ring of the coarse tube: 15 for T2, 20 for T1 in the paper; 20 for both here.

@@ -23,7 +23,7 @@ from spinetools.propseg.tube import Tube
 FINE_RAYS = 32
 #: Passes of the fit: smoothing along the cord (mm), box width (mm), weight of the prior surface,
 #: outward slope.
-_PASSES = ((4.0, 1.6, 1.0, 0.2), (2.0, 1.2, 1.0, 0.1), (1.0, 0.8, 1.67, 0.05))
+_PASSES = ((4.0, 1.6, 1.0, 0.3), (2.0, 1.2, 1.0, 0.2), (1.0, 0.8, 1.67, 0.1))
 
 
 def refine(scene: Scene, tube: Tube, params: PropsegParams) -> Tube:

@@ -49,7 +49,8 @@ class Tube:
         """Vertices in the slice plane (K, T, 2), mm."""
         angles = ray_angles(self.n_rays)
         directions = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-        return self.centres_mm[:, None] + self.radii_mm[..., None] * directions
+        result: FloatArray = self.centres_mm[:, None] + self.radii_mm[..., None] * directions
+        return result
 
     def centroids_mm(self) -> FloatArray:
         """Centroid of the area inside each ring (K, 2), mm."""
