@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,8 @@ class Acquisition:
         Share of k-space that is cut off along each in-plane axis.
     ghost
         Signal of a motion ghost over the image's.
+    flow
+        How much of CSF's signal flowing takes away, at most.
     """
 
     snr: float = 25.0
@@ -47,6 +50,7 @@ class Acquisition:
     gap: float = 0.0
     ringing: float = 0.0
     ghost: float = 0.0
+    flow: float = 0.0
 
 
 #: Noise is drawn about these (cord signal over noise), by contrast.
@@ -63,6 +67,7 @@ def draw_acquisition(contrast: str, rng: np.random.Generator) -> Acquisition:
         gap=float(rng.choice([0.0, 0.1, 0.2])),
         ringing=float(rng.choice([0.0, 0.1, 0.2])),
         ghost=float(max(rng.normal(-0.01, 0.015), 0.0)),
+        flow=float(rng.uniform(0, 0.6)) if contrast == "t2" else 0.1,
     )
 
 
@@ -131,7 +136,8 @@ def simulate(
     array
         Float32, white matter about 1 where the coil is best.
     """
-    image = block_mean(tissue_signal(labels, table, rng), factors, acquisition.gap)
+    signal = tissue_signal(labels, table, rng, acquisition.flow)
+    image = block_mean(signal, factors, acquisition.gap)
     spacing = np.asarray(labels.space.spacing) * factors
     if any(acquisition.blur):
         # thick axes are already averaged: through the slice nothing else blurs
@@ -154,10 +160,10 @@ def simulate(
 
 
 def tissue_signal(
-    labels: LabelVolume, table: TissueTable, rng: np.random.Generator
+    labels: LabelVolume, table: TissueTable, rng: np.random.Generator, flow: float = 0.0
 ) -> Float32Array:
     """Signal on the fine grid, without scanner: means, texture, partial volume."""
-    texture = _texture(labels.space, rng)
+    texture = _texture(labels.space, rng, ((1.3, 0.5), (3.5, 0.5), (11.0, 0.7)))
     gains = np.exp(rng.normal(0, 0.07, 256)).astype(np.float32)
     gains[0] = 1.0
     mean, rough = table.mean, table.texture
@@ -178,6 +184,10 @@ def tissue_signal(
     sac, cord = labels.sac[inside], np.minimum(labels.cord[inside], labels.sac[inside])
     grey, root = labels.grey[inside], labels.root[inside]
     local = texture[inside]
+    moving: Float32Array | float = 1.0
+    if flow > 0:  # jets take signal away in some places, none in others
+        jets = _texture(labels.space, rng, ((9.0, 0.5), (25.0, 0.9)))[inside]
+        moving = 1 - np.float32(flow) * np.clip(jets, 0, 1)
 
     def of(tissue: Tissue) -> Float32Array:
         value: Float32Array = mean[tissue] * (1 + rough[tissue] * local)
@@ -185,7 +195,7 @@ def tissue_signal(
 
     image[inside] = (
         image[inside] * (1 - sac)
-        + of(Tissue.CSF) * np.maximum(sac - cord - root, 0)
+        + of(Tissue.CSF) * moving * np.maximum(sac - cord - root, 0)
         + of(Tissue.WHITE_MATTER) * (cord - grey)
         + of(Tissue.GREY_MATTER) * grey
         + of(Tissue.ROOT) * root
@@ -193,10 +203,12 @@ def tissue_signal(
     return np.maximum(image, 0, out=image)
 
 
-def _texture(space: Space, rng: np.random.Generator) -> Float32Array:
-    """Smooth noise of unit variance, at two scales (mm)."""
+def _texture(
+    space: Space, rng: np.random.Generator, scales: Sequence[tuple[float, float]]
+) -> Float32Array:
+    """Smooth noise of about unit variance: (scale in mm, weight) pairs."""
     total = np.zeros(space.shape, dtype=np.float32)
-    for scale_mm, weight in ((3.0, 0.8), (9.0, 0.6)):
+    for scale_mm, weight in scales:
         pairs = [
             interpolation(n, d, scale_mm) for n, d in zip(space.shape, space.spacing, strict=True)
         ]

@@ -40,9 +40,9 @@ def make_subject(seed: int) -> Subject:
     boundaries = np.concatenate([[0.0], np.cumsum(pitch)])
     ends = np.concatenate([boundaries, boundaries[-1] + np.cumsum(sacral)])
     curve = _draw_curve(rng, ends)
-    profiles, conus_s, sac_end_s = _draw_profiles(rng, curve.s, ends, size)
+    profiles, conus_s, sac_end_s, bulges = _draw_profiles(rng, curve.s, ends, size)
     heights = _disc_heights(rng, scale)
-    vertebrae, discs = _place_bones(rng, curve, ends, profiles, heights, scale)
+    vertebrae, discs = _place_bones(rng, curve, ends, profiles, (heights, bulges), scale)
     habitus = Habitus(
         scale=scale,
         fat=float(np.clip(rng.gamma(3.0, 3.5), 2.5, 32.0)),
@@ -134,8 +134,8 @@ def _deviates(rng: np.random.Generator, size: float, share_of_size: float) -> Fl
 
 def _draw_profiles(
     rng: np.random.Generator, s: FloatArray, ends: FloatArray, size: float
-) -> tuple[dict[str, FloatArray], float, float]:
-    """Cord and dural sac along the curve."""
+) -> tuple[dict[str, FloatArray], float, float, FloatArray]:
+    """Cord, dural sac and bony canal along the curve; conus tip, sac end, bulge of each disc."""
     table = LEVEL_NUMBERS
     csa = np.array([n.cord_csa for n in table])
     csa = csa + np.array([n.cord_csa_sd for n in table]) * _deviates(rng, size, 0.35)
@@ -174,19 +174,69 @@ def _draw_profiles(
     free = np.maximum((ap - np.maximum(full_ap, cord_ap)) / 2, 0)
     gap_places = ends[[0, 2, 7, 12, 19, 23, 25]]
     gap = PchipInterpolator(gap_places, np.array([1.2, 1.6, 1.8, 3.0, 3.5, 5.5, 6.0]))
-    return (
-        {
-            "cord_ap": cord_ap,
-            "cord_rl": cord_rl,
-            "sac_ap": ap,
-            "sac_rl": rl,
-            "sac_v": _smooth(-lean * free, 6.0),
-            "gap_back": gap(np.clip(s, gap_places[0], gap_places[-1])) * rng.uniform(0.7, 1.3),
-            "level": _levels(s, ends),
-        },
-        conus_s,
-        sac_end_s,
-    )
+    gap_back = gap(np.clip(s, gap_places[0], gap_places[-1])) * rng.uniform(0.7, 1.3)
+    # below the neck the fat behind lies in pads between the laminae
+    level = _levels(s, ends)
+    pads = 1 + 0.5 * np.cos(2 * np.pi * level) * np.clip((level - 7) / 3, 0, 1)
+    gap_back = gap_back * np.where(level < 24.5, pads, 1.0)
+    middle = _smooth(-lean * free, 6.0)
+    profiles = {
+        "cord_ap": cord_ap,
+        "cord_rl": cord_rl,
+        "sac_ap": ap,
+        "sac_rl": rl,
+        "sac_v": middle,
+        "canal_ap": ap + GAP_FRONT_MM + gap_back,
+        "canal_rl": rl + 2 * GAP_SIDE_MM,
+        "canal_v": middle + (GAP_FRONT_MM - gap_back) / 2,
+        "level": level,
+    }
+    bulges, thick = _draw_narrowing(rng)
+    _narrow(profiles, s, ends[1 : N_LEVELS + 1], bulges, thick)
+    return profiles, conus_s, sac_end_s, bulges
+
+
+def _draw_narrowing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """How far each disc bulges into the canal, and the ligament behind, mm (C1–C2 first)."""
+    bulges = np.abs(rng.normal(0, 0.5, N_LEVELS)).clip(0, 1.2)
+    bulges[0] = 0.0
+    thick = np.zeros(N_LEVELS)
+    if rng.random() < numbers.NARROW_SHARE:
+        weights = np.full(N_LEVELS, 0.15)
+        weights[[2, 3, 4, 5, 21, 22, 23]] = (1.0, 1.6, 2.0, 1.5, 1.0, 1.6, 1.4)
+        weights[0] = 0.0
+        count = int(rng.integers(1, 5))
+        where = rng.choice(N_LEVELS, count, replace=False, p=weights / weights.sum())
+        bulges[where] = rng.uniform(1.2, 4.5, count)
+        thick[where] = rng.uniform(0.0, 2.5, count)
+    return bulges, thick
+
+
+def _narrow(
+    profiles: dict[str, FloatArray],
+    s: FloatArray,
+    discs: FloatArray,
+    bulges: FloatArray,
+    thick: FloatArray,
+) -> None:
+    """Indent the sac at discs; the cord gives way by flattening, and loses some of its area."""
+    shape = np.exp(-0.5 * ((s[:, None] - discs) / 4.0) ** 2)
+    front = profiles["sac_v"] + profiles["sac_ap"] / 2 - shape @ bulges
+    back = profiles["sac_v"] - profiles["sac_ap"] / 2 + shape @ thick
+    # never closer than this to the cord's line: what is left of the most compressed cord
+    front, back = np.maximum(front, 1.9), np.minimum(back, -1.9)
+    has_sac = profiles["sac_ap"] > 4.5
+    front = np.where(has_sac, front, profiles["sac_v"] + profiles["sac_ap"] / 2)
+    back = np.where(has_sac, back, profiles["sac_v"] - profiles["sac_ap"] / 2)
+    room = 2 * (np.minimum(front, -back) - 0.35)
+    ap = profiles["cord_ap"]
+    flat = np.where((ap > room) & has_sac, room / np.maximum(ap, 1e-6), 1.0)
+    flat = np.minimum(_smooth(flat, 2.0), flat)
+    profiles["cord_ap"] = ap * flat
+    profiles["cord_rl"] = profiles["cord_rl"] / flat**0.6
+    profiles["sac_ap"], profiles["sac_v"] = front - back, (front + back) / 2
+    profiles["sac_rl"] = np.maximum(profiles["sac_rl"], profiles["cord_rl"] + 1.2 * has_sac)
+    profiles["canal_rl"] = np.maximum(profiles["canal_rl"], profiles["sac_rl"] + 1.0)
 
 
 def _levels(s: FloatArray, ends: FloatArray) -> FloatArray:
@@ -210,7 +260,7 @@ def _place_bones(
     curve: Curve,
     ends: FloatArray,
     profiles: dict[str, FloatArray],
-    disc_heights: FloatArray,
+    discs_: tuple[FloatArray, FloatArray],
     scale: float,
 ) -> tuple[tuple[Vertebra, ...], tuple[Disc, ...]]:
     """Stack bodies in front of the canal: disc centres first, bodies between them."""
@@ -222,6 +272,7 @@ def _place_bones(
     sacral = np.array([0.95, 0.68, 0.52, 0.42, 0.34])
     width = np.concatenate([width, 48.0 * scale * sacral * 0.95])
     depth = np.concatenate([depth, 33.0 * scale * np.array([0.88, 0.62, 0.48, 0.4, 0.34])])
+    disc_heights, bulges = discs_
     heights = np.concatenate([disc_heights, np.full(5, 1.5)])
 
     def profile(name: str, at: FloatArray) -> FloatArray:
@@ -232,7 +283,7 @@ def _place_bones(
     at[0] = 6.0 * scale  # the top of C1's ring
     disc_depth = np.concatenate([depth[:1], (depth[:-1] + depth[1:]) / 2, depth[-1:]])
     disc_width = np.concatenate([width[:1], (width[:-1] + width[1:]) / 2, width[-1:]])
-    front = profile("sac_v", at) + profile("sac_ap", at) / 2 + GAP_FRONT_MM + disc_depth / 2
+    front = profile("canal_v", at) + profile("canal_ap", at) / 2 + disc_depth / 2
     centres = curve.at(at, 0.0, front)
     _, up, right, ahead = curve.frame(at)
 
@@ -252,8 +303,7 @@ def _place_bones(
         local_right /= np.linalg.norm(local_right)
         axes = np.stack([local_right, np.cross(axis, local_right), axis])
         origin = (centres[i] + centres[i + 1]) / 2 + axis * (heights[i] - above) / 4
-        sac_centre = curve.at(middle, 0.0, profile("sac_v", np.array(middle)))
-        gap_back = float(profile("gap_back", np.array(middle)))
+        canal_centre = curve.at(middle, 0.0, profile("canal_v", np.array(middle)))
         tilts = [float(up[j] @ axes[1]) / max(float(up[j] @ axis), 0.5) for j in (i, i + 1)]
         vertebrae.append(
             Vertebra(
@@ -266,15 +316,17 @@ def _place_bones(
                 span=span,
                 tilt_top=-0.7 * tilts[0],
                 tilt_bottom=-0.7 * tilts[1],
-                canal=float((sac_centre - origin) @ axes[1]),
-                canal_ap=float(profile("sac_ap", np.array(middle))) + GAP_FRONT_MM + gap_back,
-                canal_rl=float(profile("sac_rl", np.array(middle))) + 2 * GAP_SIDE_MM,
+                canal=float((canal_centre - origin) @ axes[1]),
+                canal_ap=float(profile("canal_ap", np.array(middle))),
+                canal_rl=float(profile("canal_rl", np.array(middle))),
                 pedicle=(table[i].pedicle_width if i < N_LEVELS else 16.0) * scale,
                 spinous=(table[i].spinous if i < N_LEVELS else 8.0) * scale,
                 slant=float(slants[i] + rng.normal(0, 0.07)),
             )
         )
-    discs = _place_discs(rng, at, centres, (right, ahead, up), disc_width, disc_depth, heights)
+    discs = _place_discs(
+        rng, at, centres, (right, ahead, up), disc_width, disc_depth, (heights, bulges)
+    )
     return tuple(vertebrae), discs
 
 
@@ -285,9 +337,10 @@ def _place_discs(
     frames: tuple[FloatArray, FloatArray, FloatArray],
     width: FloatArray,
     depth: FloatArray,
-    heights: FloatArray,
+    heights_bulges: tuple[FloatArray, FloatArray],
 ) -> tuple[Disc, ...]:
     names = [n.name for n in LEVEL_NUMBERS] + ["S"]
+    heights, bulges = heights_bulges
     age = rng.beta(1.6, 2.0)
     discs = []
     for i in range(2, N_LEVELS + 1):  # the first disc lies between C2 and C3
@@ -300,7 +353,7 @@ def _place_discs(
                 width=float(width[i]),
                 depth=float(depth[i]),
                 height=float(heights[i - 1]),
-                bulge=0.0,
+                bulge=float(bulges[i - 1]),
                 degeneration=float(np.clip(age + rng.normal(0, 0.25), 0, 1)),
             )
         )

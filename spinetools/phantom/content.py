@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.phantom.field import Field
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.paint import Canvas
 from spinetools.phantom.shapes import F32
 from spinetools.phantom.subject import Subject
-from spinetools.phantom.surroundings import Field
 
 #: Voxels on a surface are divided into parts no wider than this, mm.
 _SUBVOXEL_MM = 0.4

@@ -90,7 +90,7 @@ STYLES: dict[str, tuple[str, ...]] = {"t1": ("gradient", "spin"), "mt": ("on", "
 
 #: Relative variation of the signal within a tissue.
 _TEXTURE = {
-    T.MUSCLE: 0.10, T.FAT: 0.07, T.FAT_PLANE: 0.25, T.MARROW: 0.12, T.ARCH_MARROW: 0.15,
+    T.MUSCLE: 0.06, T.FAT: 0.06, T.FAT_PLANE: 0.25, T.MARROW: 0.12, T.ARCH_MARROW: 0.15,
     T.ORGAN: 0.08, T.BOWEL: 0.45, T.LUNG: 0.4, T.EPIDURAL: 0.2, T.CSF: 0.04, T.MUCOSA: 0.2,
     T.WHITE_MATTER: 0.025, T.GREY_MATTER: 0.03, T.BRAIN_GREY: 0.05, T.BRAIN_WHITE: 0.05,
     T.ANNULUS: 0.15, T.NUCLEUS: 0.12, T.NUCLEUS_DARK: 0.15, T.KIDNEY: 0.12, T.HEART: 0.3,

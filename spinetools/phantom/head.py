@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from spinetools.phantom.field import Field, waves
 from spinetools.phantom.paint import WHOLE, Canvas
 from spinetools.phantom.shapes import F32, ellipse
-from spinetools.phantom.surroundings import Field, waves
 from spinetools.phantom.tissues import Tissue
 
 #: Brainstem: mm above the foramen magnum, centre in front of the line, half-axes across and along.
@@ -22,38 +22,30 @@ _BRAINSTEM = (
 )
 
 
-def _ball(
-    field: Field, centre: tuple[float, float, float], radii: tuple[float, float, float]
-) -> F32:
-    """Distance to an ellipsoid in curve coordinates: (u, v, mm above C1)."""
-    scale = field.subject.habitus.scale
-    a, b, c = (r * scale for r in radii)
-    x, y = field.u - centre[0] * scale, field.v - centre[1] * scale
-    z = field.s + centre[2] * scale
-    q = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
-    distance: F32 = (q - 1) * np.float32((a + b + c) / 3)
-    return distance
-
-
 def paint_head(canvas: Canvas, field: Field) -> None:
     """Paint skull and brain where the grid reaches above the top of C2."""
     scale = field.subject.habitus.scale
     if float(field.s.min()) > 8:
         return
-    cerebrum = _ball(field, (0, 16, 88), (66, 86, 62))
-    fossa = _ball(field, (0, -22, 34), (52, 44, 36))
+    cerebrum = field.ball((0, 16, 88), (66, 86, 62))
+    fossa = field.ball((0, -22, 34), (52, 44, 36))
     cavity = np.minimum(cerebrum, fossa, out=fossa)
     below = field.s + 2  # the skull ends at the foramen magnum
-    clivus = _ball(field, (0, 21 + 6, 24), (14, 9, 26))
+    clivus = field.ball((0, 21 + 6, 24), (14, 9, 26))
     petrous = np.minimum(
-        _ball(field, (42, 4, 34), (20, 12, 14)), _ball(field, (-42, 4, 34), (20, 12, 14))
+        field.ball((42, 4, 34), (20, 12, 14)), field.ball((-42, 4, 34), (20, 12, 14))
     )
     bone = np.minimum(np.maximum(cavity - 6.5, below), np.minimum(clivus, petrous))
+    face = np.minimum(
+        field.ball((34, 84, 58), (14, 13, 13)), field.ball((-34, 84, 58), (14, 13, 13))
+    )
+    canvas.paint(WHOLE, face - 3, Tissue.FAT)
+    canvas.paint(WHOLE, face, Tissue.FLUID)
     canvas.paint(WHOLE, bone, Tissue.CORTEX)
     canvas.paint(WHOLE, np.maximum(bone, 1.8 - cavity) + 1.6, Tissue.SKULL_MARROW)
     canvas.paint(WHOLE, petrous + 3, Tissue.CORTEX)
     canvas.paint(WHOLE, cavity, Tissue.CSF)
-    folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0, terms=20)))
+    folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0)))
     cortex = np.maximum(cavity + 2.5, 0.6 - folds * 3.0)
     tent = np.abs(field.s + 58 * scale - 0.25 * field.v) - 1.2
     gap = np.maximum(tent, field.v - 5)
@@ -80,5 +72,5 @@ def _paint_brainstem(canvas: Canvas, field: Field) -> None:
     prepontine = np.maximum(ellipse(field.u, v - 2, half_a + 5, half_b + 3), inside)
     canvas.paint(WHOLE, np.minimum(cistern, prepontine), Tissue.CSF)
     canvas.paint(WHOLE, np.maximum(stem, inside), Tissue.BRAINSTEM)
-    ventricle = _ball(field, (0, -8, 40), (8, 4, 14))
+    ventricle = field.ball((0, -8, 40), (8, 4, 14))
     canvas.paint(WHOLE, ventricle, Tissue.CSF)

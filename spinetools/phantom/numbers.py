@@ -100,3 +100,6 @@ L1_LEAN_DEG = (-3.0, 4.0, -12.0, 6.0)
 THORACIC_KYPHOSIS_DEG = (27.0, 8.0, 8.0, 48.0)
 CERVICAL_LORDOSIS_DEG = (12.7, 10.0, -15.0, 36.0)
 SACRAL_SLOPE_LIMITS_DEG = (15.0, 60.0)
+
+#: Share of subjects with one to four narrow places in the canal (disc bulges, thick ligaments).
+NARROW_SHARE = 0.2

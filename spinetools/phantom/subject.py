@@ -109,9 +109,9 @@ class Subject:
     """A random adult, in a world whose origin is the cord at the top of C1.
 
     Everything tabulated along the cord is in ``profiles``, one value for each sample of
-    ``curve.s``: ``cord_ap``, ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl``, ``sac_v`` (middle of
-    the dural sac in front of the cord's), ``gap_back`` (epidural fat behind), all in mm; ``level``
-    (0 at the top of C1, 1 at the disc below it, … 24 at L5–S1).
+    ``curve.s``: ``cord_ap`` and ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl`` and ``sac_v``
+    (middle of the dural sac before the cord's), ``canal_ap``, ``canal_rl`` and ``canal_v`` (bony
+    canal), all in mm; ``level`` (0 at the top of C1, 1 at the disc below it, … 24 at L5–S1).
     """
 
     seed: int

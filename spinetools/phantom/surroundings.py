@@ -1,168 +1,156 @@
-"""Paint what lies round the spine: skin, fat, muscles with fat planes, organs, head."""
+"""Paint what lies round the spine: skin, fat, muscles with fat planes, organs."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from spinetools.phantom import organs
-from spinetools.phantom.curve import STEP_MM, Lattice
+from spinetools.phantom.field import Field, waves
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.paint import WHOLE, Box, Canvas
 from spinetools.phantom.shapes import F32, ellipse, super_ellipse
-from spinetools.phantom.subject import Subject
 from spinetools.phantom.tissues import Tissue
 
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """Curve coordinates of a grid's voxels, and what is tabulated along the curve."""
-
-    subject: Subject
-    lattice: Lattice
-    s: F32
-    u: F32
-    v: F32
-    index: npt.NDArray[np.int32]
-
-    @classmethod
-    def over(cls, subject: Subject, canvas: Canvas) -> Field:
-        """Solve the coordinates of a canvas's voxels."""
-        lattice = subject.curve.lattice(canvas.space)
-        s, u, v = (lattice.spread(part) for part in (lattice.s, lattice.u, lattice.v))
-        last = len(subject.curve.points) - 1
-        index = np.clip((s - subject.curve.start_mm) / STEP_MM + 0.5, 0, last).astype(np.int32)
-        return cls(subject, lattice, s, u, v, index)
-
-    def along(self, table: FloatArray, box: Box = WHOLE) -> F32:
-        """Spread a table along the curve to a box of voxels (nearest millimetre)."""
-        return table.astype(np.float32)[self.index[box]]
-
-    def by_level(self, knots: npt.ArrayLike, values: npt.ArrayLike) -> FloatArray:
-        """Interpolate values at levels to a table along the curve."""
-        level = self.subject.profiles["level"]
-        result: FloatArray = np.interp(level, np.asarray(knots), np.asarray(values))
-        return result
+#: Organs end rounded, over this length along the spine, mm.
+_END_MM = 14.0
 
 
-def waves(
-    field: Field,
-    seed: int,
-    across_mm: float,
-    along_mm: float,
-    terms: int = 14,
-    mirrored: bool = True,
-) -> FloatArray:
-    """Smooth random field of unit variance on the lattice, fixed to the anatomy.
-
-    A sum of plane waves in curve coordinates, so that any window of the same subject sees the same
-    field; ``mirrored`` makes left and right alike.
-    """
-    rng = np.random.default_rng([field.subject.habitus.muscle_seed, seed])
-    lattice = field.lattice
-    u = np.abs(lattice.u) if mirrored else lattice.u
-    total = np.zeros_like(lattice.s)
-    for _ in range(terms):
-        angle, phase = rng.uniform(0, 2 * np.pi, 2)
-        k_across = 2 * np.pi / across_mm * rng.uniform(0.6, 1.4)
-        k_along = 2 * np.pi / along_mm * rng.normal()
-        total += np.cos(
-            k_across * (np.cos(angle) * u + np.sin(angle) * lattice.v) + k_along * lattice.s + phase
-        )
-    return total * np.sqrt(2 / terms)
-
-
-def paint_surroundings(canvas: Canvas, field: Field) -> None:
-    """Paint everything but the spine, from the skin inwards."""
+def paint_surroundings(canvas: Canvas, field: Field) -> F32:
+    """Paint everything but bones and what they hold; returns the distance to the skin."""
     skin = _outline(field)
-    inner = _paint_layers(canvas, field, skin)
+    canvas.paint(WHOLE, skin, Tissue.SKIN)
+    inner = _paint_fat(canvas, field, skin)
     _paint_fat_planes(canvas, field, inner)
-    for tube in (*organs.NECK, *organs.CHEST, *organs.BELLY):
-        paint_tube(canvas, field, tube)
+    ripple = field.lattice.spread(waves(field, 5, 26.0, 40.0, mirrored=False))
+    for tube in (*organs.NECK, *organs.CHEST, organs.BELLY_FAT):
+        _paint_tube(canvas, field, tube, skin, ripple)
+    _paint_bowel(canvas, field, skin)
+    for tube in organs.BELLY:
+        _paint_tube(canvas, field, tube, skin, ripple)
+    return skin
 
 
 def _outline(field: Field) -> F32:
-    scale = field.subject.habitus.scale
+    habitus = field.subject.habitus
     level, back, front, half = np.array(organs.OUTLINE).T
-    girth = field.subject.habitus.neck
+    # what fat adds beyond a lean body lies outside of it
+    more = np.interp(level, *np.array(organs.FAT_BY_LEVEL).T) * (habitus.fat - 10.0) * 0.6
     table_back, table_front, table_half = (
-        field.by_level(level, values * scale * girth) for values in (back, front, half)
+        field.by_level(level, values * habitus.scale * habitus.neck + extra)
+        for values, extra in ((back, -more), (front, 0.8 * more), (half, more))
     )
     middle = field.along((table_back + table_front) / 2)
     depth = field.along((table_front - table_back) / 2)
     bump = field.lattice.spread(waves(field, 1, 90.0, 120.0) * 2.0)
     body = super_ellipse(field.u, field.v - middle, field.along(table_half), depth, 2.4) + bump
-    head = _head(field, 0.0)
-    return np.minimum(body, head, out=body)
+    return np.minimum(body, field.ball((0, 18, 78), (76, 96, 82)), out=body)
 
 
-def _head(field: Field, inside_mm: float) -> F32:
-    """Distance to the cranium's surface, shrunk by some millimetres."""
-    scale = field.subject.habitus.scale
-    a, b, c = (r * scale - inside_mm for r in (76.0, 96.0, 82.0))
-    x, y, z = field.u, field.v - 18 * scale, field.s + 78 * scale
-    q = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
-    distance: F32 = (q - 1) * np.float32((a + b + c) / 3)
-    return distance
-
-
-def _paint_layers(canvas: Canvas, field: Field, skin: F32) -> F32:
-    """Skin, fat below it, muscle below that; returns the distance to muscle."""
-    canvas.paint(WHOLE, skin, Tissue.SKIN)
-    skin += 1.6
-    canvas.paint(WHOLE, skin, Tissue.FAT)
+def _paint_fat(canvas: Canvas, field: Field, skin: F32) -> F32:
+    """Fat below the skin, muscle below that; returns the distance to muscle."""
+    canvas.paint(WHOLE, skin + np.float32(1.6), Tissue.FAT)
     levels, factors = np.array(organs.FAT_BY_LEVEL).T
     thick = field.along(field.by_level(levels, factors * field.subject.habitus.fat))
     ripple = field.lattice.spread(waves(field, 2, 60.0, 90.0) * 0.15 + 1.0)
     # thinner at the sides and, in most, in front
     radius = np.sqrt(field.u**2 + field.v**2) + 1
-    turned = 0.75 - 0.25 * field.v / radius
-    inner = skin + thick * ripple * turned
-    canvas.paint(WHOLE, inner, Tissue.MUSCLE)
-    return inner
+    turned = np.float32(0.75) - np.float32(0.25) * field.v / radius
+    thick *= ripple
+    thick *= turned
+    thick += skin + np.float32(1.6)
+    canvas.paint(WHOLE, thick, Tissue.MUSCLE)
+    return thick
 
 
 def _paint_fat_planes(canvas: Canvas, field: Field, inner: F32) -> None:
-    """Thin sheets of fat where a smooth random field changes sign."""
+    """Thin sheets of fat and fascia between muscles: where smooth random fields change sign.
+
+    Two fields fold round the spine as muscle layers do, one cuts across them.
+    """
     rng = np.random.default_rng([field.subject.habitus.muscle_seed, 9])
-    thickness = rng.uniform(0.25, 0.9)
-    for seed, across in ((3, 30.0), (4, 42.0)):
-        sheet = np.abs(field.lattice.spread(waves(field, seed, across, 160.0)))
+    thickness = rng.uniform(0.15, 0.8)
+    u, v = np.abs(field.lattice.u), field.lattice.v + 8.0
+    radius = np.hypot(u, v)
+    around = 30.0 * np.arctan2(u, -v)
+    sheets = (
+        (waves(field, 3, 21.0, 160.0, where=(radius * 1.25, around * 0.45)), 21.0),
+        (waves(field, 4, 34.0, 160.0, where=(radius * 1.2, around * 0.7)), 34.0),
+        (waves(field, 6, 46.0, 130.0), 46.0),
+    )
+    fade = field.lattice.spread(waves(field, 7, 30.0, 60.0, mirrored=False) * 0.35)
+    fade = np.minimum(fade + np.float32(thickness), np.float32(0.9), out=fade)
+    inner = inner + np.float32(1.0)
+    for values, wavelength in sheets:
+        sheet = field.lattice.spread(values)
+        np.abs(sheet, out=sheet)
         # |gradient| of the field is about 2π / wavelength / √2
-        sheet *= np.float32(across / (2 * np.pi) * 1.2)
-        sheet -= np.float32(thickness)
-        canvas.paint(WHOLE, np.maximum(sheet, inner + 1, out=sheet), Tissue.FAT_PLANE)
+        sheet *= np.float32(wavelength / (2 * np.pi) * 1.2)
+        sheet -= fade
+        np.maximum(sheet, inner, out=sheet)
+        canvas.paint(WHOLE, sheet, Tissue.FAT_PLANE)
 
 
-def paint_tube(canvas: Canvas, field: Field, tube: organs.Tube) -> None:
-    """Paint one tube, on both sides if it is mirrored."""
-    knots = np.array(tube.knots)
-    tables = [field.by_level(knots[:, 0], knots[:, c]) for c in range(1, 5)]
-    scale = field.subject.habitus.scale
-    u, v, a, b = (table * scale for table in tables)
-    level = field.subject.profiles["level"]
-    rows = np.nonzero((level >= knots[0, 0]) & (level <= knots[-1, 0]))[0]
+def _paint_bowel(canvas: Canvas, field: Field, skin: F32) -> None:
+    """Loops of gut within the belly's fat."""
+    found = _tube_distance(canvas, field, organs.BELLY_FAT, 1)
+    if found is None:
+        return
+    box, cavity = found
+    loops = field.lattice.spread(waves(field, 8, 58.0, 50.0, mirrored=False))[box]
+    gut = np.maximum(np.float32(9.0) * (np.float32(0.25) - loops), cavity + np.float32(9.0))
+    np.maximum(gut, 42.0 - field.v[box], out=gut)  # in front of spine and great vessels
+    np.maximum(gut, skin[box] + np.float32(16.0), out=gut)
+    canvas.paint(box, gut, Tissue.MUCOSA)
+    canvas.paint(box, gut + np.float32(2.0), Tissue.BOWEL)
+
+
+def _paint_tube(canvas: Canvas, field: Field, tube: organs.Tube, skin: F32, ripple: F32) -> None:
+    """Paint one tube, on both sides if it is mirrored, never through the skin."""
     wall = 0.0 if tube.wall is None else tube.wall[1]
+    rough = tube.roughness
     for side in (1, -1) if tube.mirrored else (1,):
-        box = _tube_box(canvas, field, rows, (side * u, v, a + wall, b + wall))
-        if box is None:
+        found = _tube_distance(canvas, field, tube, side)
+        if found is None:
             continue
-        x = field.u[box] - side * field.along(u, box)
-        y = field.v[box] - field.along(v, box)
-        half_a, half_b = field.along(a, box), field.along(b, box)
-        shape = (
-            ellipse(x, y, half_a, half_b)
-            if tube.power == 2.0
-            else super_ellipse(x, y, half_a, half_b, tube.power)
-        )
-        s, (first, last) = field.s[box], field.subject.curve.s[rows[[0, -1]]]
-        ends = np.maximum(first - s, s - last)
-        shape = np.maximum(shape, ends, out=shape)
+        box, shape = found
+        if rough:
+            shape += np.float32(rough) * ripple[box]
+        np.maximum(shape, skin[box] + np.float32(4.0 + wall), out=shape)
         if tube.wall is not None:
             canvas.paint(box, shape - np.float32(wall), tube.wall[0])
         canvas.paint(box, shape, tube.tissue)
+
+
+def _tube_distance(
+    canvas: Canvas, field: Field, tube: organs.Tube, side: int
+) -> tuple[Box, F32] | None:
+    """Distance to a tube's surface and the box of the grid that it may touch."""
+    curve, scale = field.subject.curve, field.subject.habitus.scale
+    knots = np.array(tube.knots)
+    level = field.subject.profiles["level"]
+    rows = np.nonzero((level >= knots[0, 0]) & (level <= knots[-1, 0]))[0]
+    if not rows.size:
+        return None
+    first, last = curve.s[rows[[0, -1]]]
+    tables = [scale * field.by_level(knots[:, 0], knots[:, c]) for c in range(1, 5)]
+    u, v, a, b = tables[0] * side, tables[1], tables[2], tables[3]
+    to_end = np.clip(np.minimum(curve.s - first, last - curve.s) / _END_MM, 0.02, 1)
+    rounded = np.sqrt(1 - (1 - to_end) ** 2)
+    a, b = a * rounded, b * rounded
+    box = _tube_box(canvas, field, rows, (u, v, a, b), 4.0)
+    if box is None:
+        return None
+    x, y = field.u[box] - field.along(u, box), field.v[box] - field.along(v, box)
+    half_a, half_b = field.along(a, box), field.along(b, box)
+    shape = (
+        ellipse(x, y, half_a, half_b)
+        if tube.power == 2.0
+        else super_ellipse(x, y, half_a, half_b, tube.power)
+    )
+    s = field.s[box]
+    np.maximum(shape, np.maximum(np.float32(first) - s, s - np.float32(last)), out=shape)
+    return box, shape
 
 
 def _tube_box(
@@ -170,10 +158,9 @@ def _tube_box(
     field: Field,
     rows: npt.NDArray[np.intp],
     shape: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    margin: float,
 ) -> Box | None:
     u, v, a, b = (part[rows] for part in shape)
     s = field.subject.curve.s[rows]
     corners = [field.subject.curve.at(s, u + i * a, v + j * b) for i in (-1, 1) for j in (-1, 1)]
-    world = np.concatenate(corners)
-    # a long tube may pass a small window far away: keep the part that lies in the window's range
-    return canvas.box_of(world, 2 * canvas.width)
+    return canvas.box_of(np.concatenate(corners), 2 * canvas.width + margin)

@@ -1,0 +1,153 @@
+"""Paint the spine: canal, foramina, ligaments, discs, vertebrae."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spinetools.phantom import bones
+from spinetools.phantom.field import Field, waves
+from spinetools.phantom.paint import Box, Canvas
+from spinetools.phantom.shapes import F32, capsule, ellipsoid, super_ellipse
+from spinetools.phantom.subject import Disc, Vertebra
+from spinetools.phantom.tissues import Tissue
+
+#: Thickness of cortical bone, mm.
+_CORTEX_BODY_MM, _CORTEX_ARCH_MM = 0.8, 1.1
+
+#: Discs more degenerate than this are dark.
+_DARK_DISC = 0.55
+
+
+def paint_spine(canvas: Canvas, field: Field, ids: Mapping[str, int]) -> None:
+    """Paint all of the spine but the content of the dural sac.
+
+    Parameters
+    ----------
+    canvas, field
+        Where.
+    ids
+        Identity to write by the structure's name (``vertebrae_C2``, ``disc_C2_C3``, ``sacrum``).
+    """
+    _paint_midline(canvas, field)
+    _paint_foramina(canvas, field)
+    _paint_canal_wall(canvas, field)
+    for part in field.subject.discs:
+        _paint_disc(canvas, part, ids[f"disc_{part.name.replace('-', '_')}"])
+    for vertebra in field.subject.vertebrae:
+        name = "sacrum" if vertebra.name[0] == "S" else f"vertebrae_{vertebra.name}"
+        _paint_vertebra(canvas, field, vertebra, ids[name])
+
+
+def _paint_midline(canvas: Canvas, field: Field) -> None:
+    """Ligaments and fat in the midline between and behind the spinous processes."""
+    curve, p = field.subject.curve, field.subject.profiles
+    rows = np.nonzero((p["level"] >= 0.8) & (p["level"] < 26))[0][::10]
+    s = curve.s[rows]
+    world = np.concatenate([curve.at(s, u, v) for u in (-4.0, 4.0) for v in (-8.0, -48.0)])
+    box = canvas.box_of(world, 8.0)
+    if box is None:
+        return
+    level = field.along(p["level"], box)
+    behind = field.v[box] - field.along(p["canal_v"] - p["canal_ap"] / 2, box)
+    half = field.along(field.by_level((1, 6.5, 8, 18, 20, 26), (1.0, 1.0, 2.5, 2.5, 4.5, 4.5)), box)
+    length = field.along(field.by_level((1, 6, 8, 20, 26), (34, 38, 36, 34, 22)), box)
+    sheet = np.maximum(np.abs(field.u[box]) - half, np.maximum(behind, -behind - length))
+    sheet = np.maximum(sheet, np.maximum(0.8 - level, level - 26) * 16)
+    canvas.paint(box, sheet, Tissue.LIGAMENT)
+    mixed = field.lattice.spread(waves(field, 12, 22.0, 26.0))[box] * 3.0
+    canvas.paint(box, np.maximum(sheet + 0.7, mixed - 1.0), Tissue.FAT_PLANE)
+
+
+def _canal_distance(field: Field, box: Box) -> F32:
+    """Distance to the bony canal's wall: the sac, and the fat round it."""
+    p = field.subject.profiles
+    return super_ellipse(
+        field.u[box], field.v[box] - field.along(p["canal_v"], box),
+        field.along(p["canal_rl"] / 2, box), field.along(p["canal_ap"] / 2, box), 2.3,
+    )  # fmt: skip
+
+
+def _paint_canal_wall(canvas: Canvas, field: Field) -> None:
+    """Epidural fat, and the yellow ligament behind it; bones are painted over, cut to the canal."""
+    curve, p = field.subject.curve, field.subject.profiles
+    rows = np.nonzero((curve.s >= 0) & (p["level"] < 28.5))[0]
+    s = curve.s[rows]
+    reach = [(i * 16.0, j * 16.0) for i in (-1, 1) for j in (-1, 1)]
+    world = np.concatenate([curve.at(s, u, v) for u, v in reach])
+    box = canvas.box_of(world, 4.0)
+    if box is None:
+        return
+    wall = _canal_distance(field, box)
+    level = field.along(p["level"], box)
+    outside = np.maximum(-level, level - 28.5) * 20
+    behind = field.v[box] - field.along(p["canal_v"] - 0.1 * p["canal_ap"], box)
+    ligament = np.maximum(np.maximum(wall - 2.8, behind), outside)
+    canvas.paint(box, ligament, Tissue.LIGAMENT)
+    canvas.paint(box, np.maximum(wall, outside), Tissue.EPIDURAL)
+
+
+def _paint_foramina(canvas: Canvas, field: Field) -> None:
+    """Fat and the nerve's ganglion where it leaves the canal, below each pedicle."""
+    subject, curve = field.subject, field.subject.curve
+    for i, s in enumerate(subject.boundaries[1:], start=1):
+        out, ahead, fat, nerve = (
+            (13.0, 5.0, 2.8, 2.2)
+            if i <= 7
+            else (12.0, 1.0, 3.6, 2.0)
+            if i <= 19
+            else (15.0, 2.0, 5.0, 3.0)
+        )
+        side = float(subject.profile("canal_rl", s)) / 2
+        middle = float(subject.profile("canal_v", s))
+        start = (side - 3.0, middle, s - 6.0)
+        end = (side + out, middle + ahead, s + (2.0 if i <= 7 else -1.0))
+        for sign in (1, -1):
+            points = np.array([start, end])
+            box = canvas.box_of(curve.at(points[:, 2], sign * points[:, 0], points[:, 1]), fat + 4)
+            if box is None:
+                continue
+            x, y, z = sign * field.u[box], field.v[box], field.s[box]
+            canvas.paint(
+                box, capsule(x, y, z, start, end, (fat, fat), (1, 1, 1.4)), Tissue.EPIDURAL
+            )
+            near = tuple(0.5 * (a + b) for a, b in zip(start, end, strict=True))
+            canvas.paint(box, capsule(x, y, z, near, end, (nerve, nerve * 0.7)), Tissue.ROOT)
+
+
+def _paint_disc(canvas: Canvas, part: Disc, structure: int) -> None:
+    half = (part.width / 2 + 4, part.depth / 2 + 4 + part.bulge, part.height / 2 + 6)
+    patch = canvas.patch(part.origin, part.axes, [-h for h in half], half)
+    if patch is None:
+        return
+    whole, core = bones.disc(part, patch.x, patch.y, patch.z)
+    if part.bulge > 0.5:
+        radii = (0.36 * part.width, part.bulge + 1.5, part.height / 2 + 1.0)
+        back = patch.y + np.float32(part.depth / 2 - 0.5)
+        np.minimum(whole, ellipsoid(patch.x, back, patch.z, radii), out=whole)
+    canvas.paint(patch.box, whole, Tissue.ANNULUS, structure)
+    dark = part.degeneration > _DARK_DISC
+    canvas.paint(patch.box, core, Tissue.NUCLEUS_DARK if dark else Tissue.NUCLEUS)
+
+
+def _paint_vertebra(canvas: Canvas, field: Field, vertebra: Vertebra, structure: int) -> None:
+    low, high = bones.reach(vertebra)
+    patch = canvas.patch(vertebra.origin, vertebra.axes, low, high)
+    if patch is None:
+        return
+    canal = -_canal_distance(field, patch.box)
+    ring = bones.arch(vertebra, patch.x, patch.y, patch.z)
+    np.maximum(ring, canal, out=ring)
+    if vertebra.name == "C1":
+        canvas.paint(patch.box, ring, Tissue.CORTEX, structure)
+        canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
+        return
+    block = np.maximum(bones.body(vertebra, patch.x, patch.y, patch.z), canal)
+    canvas.paint(patch.box, np.minimum(ring, block), Tissue.CORTEX, structure)
+    canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
+    canvas.paint(patch.box, block + _CORTEX_BODY_MM, Tissue.MARROW)
+    if vertebra.name[0] in "TL":
+        back = -vertebra.depth / 2
+        vein = np.sqrt((patch.x / 5) ** 2 + ((patch.y - back - 3) / 6) ** 2 + (patch.z / 2) ** 2)
+        canvas.paint(patch.box, np.maximum((vein - 1) * 2, block + 0.3), Tissue.BASIVERTEBRAL)
