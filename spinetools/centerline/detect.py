@@ -50,11 +50,14 @@ class Detection:
         Centre in the plane (K, 2), voxels, not rounded.
     score
         0 to 1 (K,): how sure the detector is along the path.
+    radius_mm
+        Radius of the disc as large as the cord that the detector sees (K,): a rough size.
     """
 
     slices: IntArray
     centres_voxel: FloatArray
     score: FloatArray
+    radius_mm: FloatArray
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
@@ -112,8 +115,11 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     path = best_path(scores, np.diff(slices) * spacing[2], SMOOTHNESS)
     rows = np.arange(len(slices))
     certainty = np.array([np.minimum(scores[k], 1)[tuple(path[k])] for k in rows])
-    centres = np.stack([_centroid(m, p, pixel_mm) for m, p in zip(maps, path, strict=True)])
-    detection = Detection(slices, (centres + 0.5) / zoom - 0.5, certainty.astype(np.float64))
+    seen = [_centroid(m, p, pixel_mm) for m, p in zip(maps, path, strict=True)]
+    centres = np.stack([centre for centre, _ in seen])
+    radius_mm = np.sqrt(np.array([area for _, area in seen]) / np.pi)
+    certain = certainty.astype(np.float64)
+    detection = Detection(slices, (centres + 0.5) / zoom - 0.5, certain, radius_mm)
     length = float(detection.present.sum() * every * spacing[2])
     if length < min(LEAST_LENGTH_MM, canonical.shape[2] * spacing[2] / 2):
         raise NoSpineError(
@@ -169,22 +175,25 @@ def _at_pixels(plane: npt.NDArray[np.generic], shape: IntArray) -> Float32Array:
     return resampled
 
 
-def _centroid(chance: Float32Array, start: IntArray, pixel_mm: float) -> FloatArray:
-    """Centroid of the probability about a pixel; the pixel itself where there is none."""
+def _centroid(chance: Float32Array, start: IntArray, pixel_mm: float) -> tuple[FloatArray, float]:
+    """Centroid (pixels) and area (mm²) of the probability about a pixel.
+
+    Where there is next to none, the pixel itself.
+    """
     reach = round(CENTROID_RADIUS_MM / pixel_mm)
-    centre = start.astype(np.float64)
+    centre, area = start.astype(np.float64), 0.0
     for _ in range(3):
         low = np.maximum(np.round(centre).astype(int) - reach, 0)
         box = chance[low[0] : low[0] + 2 * reach + 1, low[1] : low[1] + 2 * reach + 1]
-        x, y = np.meshgrid(
-            *[np.arange(n) + s for n, s in zip(box.shape, low, strict=True)], indexing="ij"
-        )
-        near = np.hypot(x - centre[0], y - centre[1]) <= reach
+        x, y = (np.arange(n) + s for n, s in zip(box.shape, low, strict=True))
+        near = np.hypot(x[:, None] - centre[0], y[None, :] - centre[1]) <= reach
         weight = np.where(near & (box > 0.2), box, 0)
-        if weight.sum() < 3:
-            return centre
-        centre = np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
-    return centre
+        total = float(weight.sum())
+        if total < 3:
+            break
+        centre = np.array([(weight.sum(1) * x).sum(), (weight.sum(0) * y).sum()]) / total
+        area = total * pixel_mm**2
+    return centre, area
 
 
 def _force(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from spinetools.centerline.detect import CANONICAL, detect
+from spinetools.centerline.detect import CANONICAL, Detection, detect
 from spinetools.centerline.fit import Algorithm, Curve, fit_curve
 from spinetools.errors import InputError
 from spinetools.image import Image
@@ -21,6 +21,8 @@ Contrast = Literal["t1", "t2", "t2s", "dwi", "any"]
 
 #: Smoothing along the cord, wavelength kept by half (SCT's default of the same option).
 SMOOTH_MM = 30.0
+#: Stretch of cord over which its size is averaged.
+SIZE_MM = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Centreline:
         In mm of the canonical grid, see :mod:`spinetools.centerline.fit`.
     score
         How sure the detector is (K,), 0 to 1; 1 where a person or a mask gave the place.
+    radius_mm
+        Rough radius of the cord (K,), smoothed along it; None where only places are known.
     """
 
     voxels: FloatArray
@@ -46,6 +50,7 @@ class Centreline:
     slices: IntArray
     curve: Curve
     score: FloatArray
+    radius_mm: FloatArray | None = None
 
     def mask(self, image: Image, soft: bool = False) -> Image:
         """Draw the centreline on its image's grid, see :func:`draw`."""
@@ -121,7 +126,8 @@ def optic_centreline(
     curve = fit_curve(points, algo, smooth_mm, weights=np.maximum(found.score[rows], 0.05))
     score = np.interp(np.arange(space.shape[2]), found.slices, found.score)
     first, last = int(found.slices[rows[0]]), int(found.slices[rows[-1]])
-    return _along(image, curve, first, last, score, extrapolate)
+    line = _along(image, curve, first, last, score, extrapolate)
+    return replace(line, radius_mm=_sizes(found, rows, line.slices, spacing[2]))
 
 
 def fitted_centreline(
@@ -188,8 +194,19 @@ def _along(
         first, last = 0, space.shape[2] - 1
     slices = np.arange(first, last + 1)
     spacing = np.asarray(space.spacing)
-    xy = curve.at(slices * spacing[2]) / spacing[:2]
+    xy = curve.at(slices * spacing[2])[:, :2] / spacing[:2]
     # a curve that is carried on may leave the image; the place at its border is the nearest
     xy = np.clip(xy, 0, np.array(space.shape[:2]) - 1)
     world = space.to_world(np.column_stack([xy, slices]))
     return Centreline(image.space.to_voxel(world), world, slices, curve, score[slices])
+
+
+def _sizes(found: Detection, rows: IntArray, slices: IntArray, step_mm: float) -> FloatArray:
+    """Size of the cord at each slice: a running median, then a mean, over some 20 mm of cord."""
+    seen = found.radius_mm[rows]
+    spread = float(np.median(np.diff(found.slices))) * step_mm if len(found.slices) > 1 else step_mm
+    width = 2 * round(SIZE_MM / 2 / spread) + 1
+    middle = ndimage.median_filter(seen, width, mode="nearest")
+    smooth = ndimage.gaussian_filter1d(middle, SIZE_MM / 4 / spread, mode="nearest")
+    sizes: FloatArray = np.interp(slices, found.slices[rows], smooth)
+    return sizes

@@ -49,8 +49,13 @@ def add_propseg_options(parser: StParser) -> None:
         metavar="FILE",
         help="voxels on the cord's edge that the surface has to pass through",
     )
+    group.add_argument(
+        "-radius",
+        type=number_in(0),
+        metavar="MM",
+        help="approximate radius of the cord (default: as the detector sees it, else 4)",
+    )
     for name, default, unit, text in (
-        ("-radius", 4.0, "MM", "approximate radius of the cord"),
         ("-max-area", 120.0, "MM2", "stop where the area is larger and jumps"),
         ("-max-deformation", 2.5, "MM", "stop where a section deforms more"),
         ("-min-contrast", 50.0, "N", "stop below this contrast, in 1/1000 of the local range"),
@@ -98,7 +103,7 @@ def params_from(args: argparse.Namespace) -> PropsegParams:
         if getattr(args, name) not in (None, ".vtk", ".ply"):
             raise InputError(f"-{name.replace('_', '-')} {getattr(args, name)}: give .vtk or .ply")
     return PropsegParams(
-        radius_mm=args.radius,
+        radius_mm=4.0 if args.radius is None else args.radius,
         down_voxels=args.down,
         up_voxels=args.up,
         init=args.init,

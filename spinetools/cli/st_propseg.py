@@ -19,9 +19,7 @@ from spinetools.cli._propseg import add_propseg_options, params_from
 from spinetools.cli._run import execute
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from spinetools.centerline import Centreline
     from spinetools.image import Image
     from spinetools.propseg import PropsegResult
 
@@ -43,15 +41,15 @@ def get_parser() -> StParser:
     return parser
 
 
-def centreline_of(args: argparse.Namespace, image: Image) -> npt.NDArray[np.float64]:
-    """Return one place a slice (K, 3) in voxels: from a file, a mask, clicks or the detector."""
+def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
+    """Return the centreline: from a file, a mask, clicks or the detector."""
     import numpy as np
 
     from spinetools.centerline import centreline_through, fitted_centreline, optic_centreline
 
     given = args.init_centerline or args.init_mask
     if given is None:
-        return optic_centreline(image).voxels
+        return optic_centreline(image)
     if given == "viewer":
         from spinetools.cli._viewer import pick_points
 
@@ -59,14 +57,14 @@ def centreline_of(args: argparse.Namespace, image: Image) -> npt.NDArray[np.floa
     elif args.init_mask:
         points = fitted_centreline(mask_on(image, given)).voxels
     else:
-        return fitted_centreline(mask_on(image, given)).voxels
+        return fitted_centreline(mask_on(image, given))
     if args.init_centerline:
-        return centreline_through(image, image.space.to_world(points)).voxels
+        return centreline_through(image, image.space.to_world(points))
     # a mask says where to start; the detector, led through it, how the cord goes on
     line = optic_centreline(image, points)
     height = image.space.reoriented(("R", "A", "S")).to_voxel(image.space.to_world(points))[:, 2]
     args.init = float(max(1, np.rint(np.median(height))))
-    return line.voxels
+    return line
 
 
 def mask_on(image: Image, path: str) -> Image:
@@ -94,8 +92,16 @@ def run(args: argparse.Namespace) -> None:
 
     def find() -> PropsegResult:
         line = centreline_of(args, image)
-        params = params_from(args)
-        return segment_cord(image, line, args.c, params, correction=correction, with_csf=args.CSF)
+        return segment_cord(
+            image,
+            line.voxels,
+            args.c,
+            params_from(args),
+            # the user's -radius holds against the detector's idea of the size
+            radius_mm=None if args.radius is not None else line.radius_mm,
+            correction=correction,
+            with_csf=args.CSF,
+        )
 
     result = unless_empty(args, find)
     mask = empty_like(image) if result is None else result.mask

@@ -28,7 +28,7 @@ from spinetools.propseg.tube import Tube, ellipse_radii
 #: Length of a section that one step of the propagation adds (De Leener 2014).
 SECTION_MM = 6.0
 #: Outward slope a mm, in units of the ring's typical edge.
-OUTWARD = 0.3
+OUTWARD = 0.2
 #: Smoothing of the profiles along the cord for the coarse tube.
 SECTION_SMOOTH_MM = 4.0
 #: Vertices in a ring of the coarse tube: 15 for T2, 20 for T1 in the paper; 20 for both here.
@@ -57,6 +57,8 @@ class Scene:
         +1 where the cord is darker than its surroundings, −1 where it is brighter.
     slices, centreline_mm
         Slices (K,) that the centreline covers, and its place in each (K, 2).
+    radius_mm
+        Rough radius of the cord in each (K,).
     """
 
     coefficients: Float32Array
@@ -64,6 +66,12 @@ class Scene:
     polarity: int
     slices: IntArray
     centreline_mm: FloatArray
+    radius_mm: FloatArray
+
+    def template(self, rows: IntArray) -> FloatArray:
+        """Return a cord-like ellipse (T,) of the size expected at some slices."""
+        radius = float(self.radius_mm[rows].mean())
+        return ellipse_radii(COARSE_RAYS, AP_SHARE * radius, RL_SHARE * radius)
 
     def rays(self, centres_mm: FloatArray, slices: IntArray, n_rays: int) -> Float32Array:
         """Sample rays with the sign that makes the cord darker than its surroundings."""
@@ -121,12 +129,11 @@ def grow(scene: Scene, start: int, params: PropsegParams) -> Growth:
     Growth
     """
     size = max(1, round(SECTION_MM / scene.spacing[2]))
-    template = ellipse_radii(COARSE_RAYS, AP_SHARE * params.radius_mm, RL_SHARE * params.radius_mm)
     first_rows = np.arange(
         max(0, start - size // 2), min(len(scene.slices), start - size // 2 + size)
     )
     # the first section has only the start radius to go by, so it may deform more, twice
-    seed = _fit(scene, first_rows, np.zeros(2), template, params, loose=True)
+    seed = _fit(scene, first_rows, np.zeros(2), scene.template(first_rows), params, loose=True)
     seed = _fit(scene, first_rows, seed.centre_mm, seed.radii_mm, params, loose=True)
     down, why_down = _run(scene, first_rows[0] - 1, -1, size, seed, params, params.down_voxels)
     up, why_up = _run(scene, first_rows[-1] + 1, 1, size, seed, params, params.up_voxels)
@@ -140,7 +147,7 @@ def grow(scene: Scene, start: int, params: PropsegParams) -> Growth:
     return Growth(tube, int(scene.slices[start]), (why_down, why_up))
 
 
-def ring_evidence(scene: Scene, rows: IntArray, params: PropsegParams) -> float:
+def ring_evidence(scene: Scene, rows: IntArray) -> float:
     """Say how well a cord-sized ring fits at some slices with the scene's polarity.
 
     Returns
@@ -149,11 +156,12 @@ def ring_evidence(scene: Scene, rows: IntArray, params: PropsegParams) -> float:
         Median over the slices of the ring's mean score in units of intensity (a thousandth of the
         window), less the penalty for its distance to a cord-sized ellipse.
     """
-    template = ellipse_radii(COARSE_RAYS, AP_SHARE * params.radius_mm, RL_SHARE * params.radius_mm)
     radii = radii_axis()
     profiles = scene.rays(scene.centreline_mm[rows], scene.slices[rows], COARSE_RAYS)
     score = edge_score(_blur(profiles), radii, 1.6)
-    score -= (EVIDENCE_PENALTY * (radii - template[None, :, None]) ** 2).astype(np.float32)
+    score -= (EVIDENCE_PENALTY * (radii - scene.template(rows)[None, :, None]) ** 2).astype(
+        np.float32
+    )
     score[..., radii < MIN_RADIUS_MM] = -1000
     path = closed_path(score, bend=3.0)
     chosen = np.take_along_axis(score, path[..., None], axis=-1)[..., 0]
@@ -181,7 +189,9 @@ def _run(
             rows, left = rows[:left], left - len(rows[:left])
         if not len(rows):
             return grown, "end of the centreline" if left is None else "length reached"
-        section = _fit(scene, rows, last.centre_mm, last.radii_mm, params)
+        # the prior surface is the last section's, grown or shrunk as the cord is expected to
+        change = scene.radius_mm[rows].mean() / scene.radius_mm[row - step]
+        section = _fit(scene, rows, last.centre_mm, last.radii_mm * change, params)
         contrasts.append(section.contrast)
         recent = float(np.mean(contrasts[-3:]))
         if recent <= faintest:

@@ -23,7 +23,7 @@ from spinetools.propseg.tube import Tube
 FINE_RAYS = 32
 #: Passes of the fit: smoothing along the cord (mm), box width (mm), weight of the prior surface,
 #: outward slope.
-_PASSES = ((4.0, 1.6, 1.0, 0.3), (2.0, 1.2, 1.0, 0.2), (1.0, 0.8, 1.67, 0.1))
+_PASSES = ((4.0, 1.6, 1.5, 0.25), (2.0, 1.2, 2.0, 0.2), (1.0, 0.8, 2.0, 0.1))
 
 
 def refine(scene: Scene, tube: Tube, params: PropsegParams) -> Tube:
@@ -95,8 +95,11 @@ def settle(scene: Scene, tube: Tube, fraction: float, params: PropsegParams) -> 
         level = inside + fraction * (0.5 * (outside + around) - inside)
         level = np.clip(level, inside + 0.15 * contrast, inside + 0.85 * contrast)
         target, found = crossing(profiles, radii, tube.radii_mm, level)
-        typical = np.maximum(np.median(contrast, axis=1, keepdims=True), 1.0)
-        weights = np.clip(contrast / typical, 0, 1) * found + 1e-3
+        typical = np.median(contrast, axis=1, keepdims=True)
+        weights = np.clip(contrast / np.maximum(typical, 1.0), 0, 1) * found + 1e-3
+        # a crossing in an edge as faint as noise says little: stay where the fit put the surface
+        trust = np.clip(typical / (2 * params.min_contrast), 0, 1)
+        target = trust * target + (1 - trust) * tube.radii_mm
         template = low_pass(_smooth_along(tube.radii_mm, 1.0, step_mm), 5)
         fitted = relax(target, weights, template, stiffness, stiffness / step_mm)
         tube = tube.with_radii(np.maximum(fitted, MIN_RADIUS_MM))

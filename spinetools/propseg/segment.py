@@ -83,6 +83,7 @@ def segment_cord(
     contrast: Contrast,
     params: PropsegParams | None = None,
     *,
+    radius_mm: FloatArray | None = None,
     correction: Image | None = None,
     with_csf: bool = False,
 ) -> PropsegResult:
@@ -100,6 +101,8 @@ def segment_cord(
         the image clearly says otherwise, the image is believed and a warning says so.
     params
         See :class:`PropsegParams`.
+    radius_mm
+        Rough radius of the cord at each row of the centreline (K,); None: ``params.radius_mm``.
     correction
         Voxels (non-zero) on the cord's edge that the surface has to pass through.
     with_csf
@@ -122,11 +125,12 @@ def segment_cord(
     params = params or PropsegParams()
     canonical = image.reorient(CANONICAL)
     spacing = np.asarray(canonical.space.spacing) * params.rescale
-    slices, centres = _one_a_slice(image, centreline_voxels, spacing)
+    sizes = np.full(len(centreline_voxels), params.radius_mm) if radius_mm is None else radius_mm
+    slices, centres, radius = _one_a_slice(image, centreline_voxels, sizes, spacing)
     volume = window(canonical.data.astype(np.float32), spacing, centres, slices)
-    scene = Scene(spline_coefficients(volume), spacing, POLARITY[contrast], slices, centres)
+    scene = Scene(spline_coefficients(volume), spacing, POLARITY[contrast], slices, centres, radius)
     start = _start_row(canonical, scene, params)
-    scene = _believe_image(scene, contrast, params)
+    scene = _believe_image(scene, contrast)
     growth = grow(scene, start, params)
     tube = settle(scene, refine(scene, growth.tube, params), EDGE_FRACTION[contrast], params)
     if correction is not None:
@@ -162,20 +166,20 @@ def segment_cord(
 
 
 def _one_a_slice(
-    image: Image, centreline_voxels: FloatArray, spacing: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Turn centreline points on the image's grid into one centre a canonical slice."""
+    image: Image, centreline_voxels: FloatArray, sizes: FloatArray, spacing: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Turn centreline points on the image's grid into one centre and size a canonical slice."""
     canonical = image.space.reoriented(CANONICAL)
     points = canonical.to_voxel(image.space.to_world(np.asarray(centreline_voxels)))
     inside = (points > -0.5).all(axis=1) & (points < np.asarray(canonical.shape) - 0.5).all(axis=1)
-    points = points[inside]
+    points = np.column_stack([points, sizes])[inside]
     if not len(points):
         raise InputError(f"the centreline does not pass through {image.name}; check its space")
     points = points[np.argsort(points[:, 2], kind="stable")]
     heights, first = np.unique(np.round(points[:, 2], 3), return_index=True)
     slices = np.arange(round(heights[0]), round(heights[-1]) + 1)
-    xy = np.column_stack([np.interp(slices, heights, points[first, axis]) for axis in (0, 1)])
-    return slices.astype(np.int64), xy * spacing[:2]
+    x, y, size = (np.interp(slices, heights, points[first, column]) for column in (0, 1, 3))
+    return slices.astype(np.int64), np.column_stack([x, y]) * spacing[:2], size
 
 
 def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
@@ -191,12 +195,12 @@ def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
     return min(int(params.init * len(scene.slices)), len(scene.slices) - 1)
 
 
-def _believe_image(scene: Scene, contrast: Contrast, params: PropsegParams) -> Scene:
+def _believe_image(scene: Scene, contrast: Contrast) -> Scene:
     """Turn the polarity where the image clearly contradicts the contrast given."""
     rows = np.unique(np.linspace(0, len(scene.slices) - 1, 25).round().astype(int))
-    given = ring_evidence(scene, rows, params)
+    given = ring_evidence(scene, rows)
     turned = replace(scene, polarity=-scene.polarity)
-    other = ring_evidence(turned, rows, params)
+    other = ring_evidence(turned, rows)
     if other > POLARITY_EVIDENCE > 3 * given:
         seen = "darker" if turned.polarity > 0 else "brighter"
         logger.warning(
