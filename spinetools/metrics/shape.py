@@ -182,6 +182,36 @@ def slice_centres(mask: Image) -> tuple[IntArray, FloatArray]:
     return slices, np.stack([i, j, slices], axis=1) @ slice_frame(image.space).T
 
 
+def mean_inside(mask: Image, image: Image) -> FloatArray:
+    """Return an image's mean inside a mask, in each axial slice.
+
+    Parameters
+    ----------
+    mask
+        Binary, or soft (fractions are weights).
+    image
+        On the grid of ``mask``; either may lie in any orientation.
+
+    Returns
+    -------
+    ndarray
+        One value a slice, counted from the inferior end; NaN without mask.
+
+    Raises
+    ------
+    SpaceMismatch
+        When the two are not on one grid.
+    """
+    weights, values = mask.reorient(AXIAL), image.reorient(AXIAL)
+    values.space.check_same(weights.space, names=(image.name, mask.name))
+    fractions = as_fractions(weights.data)
+    mass = fractions.sum(axis=(0, 1), dtype=np.float64)
+    total = (fractions * values.data).sum(axis=(0, 1), dtype=np.float64)
+    means: FloatArray = np.full(len(mass), np.nan)
+    np.divide(total, mass, out=means, where=mass > NEAR_ZERO)
+    return means
+
+
 def _shape(
     patch: FloatArray, outline: Outline, to_mm: FloatArray
 ) -> tuple[float, float, float, float, float]:
