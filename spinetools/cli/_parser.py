@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -27,7 +28,7 @@ class StParser(argparse.ArgumentParser):
     prog
         The command's name.
     description
-        First paragraph of the help.
+        First paragraphs of the help, with an empty line between; they are wrapped.
     example
         One or more command lines shown at the end of the help.
     """
@@ -36,7 +37,7 @@ class StParser(argparse.ArgumentParser):
         epilog = f"example:\n  {example}" if example else None
         super().__init__(
             prog=prog,
-            description=description,
+            description="\n\n".join(textwrap.fill(p, 79) for p in description.split("\n\n")),
             epilog=epilog,
             add_help=False,
             allow_abbrev=False,

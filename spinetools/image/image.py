@@ -169,7 +169,15 @@ class Image:
         return self.on(self.space.cropped(start, stop), self.data[box], move=_shift(start))
 
     def pad(self, before: Sequence[int], after: Sequence[int], value: float = 0) -> Image:
-        """Add voxels of one value before the first and after the last along each axis."""
+        """Add voxels of one value before the first and after the last along each axis.
+
+        Raises
+        ------
+        InputError
+            When a number of voxels is negative.
+        """
+        if min(*before, *after) < 0:
+            raise InputError(f"cannot pad by {before} and {after} voxels; to take some off, crop")
         widths = [*zip(before, after, strict=True), *[(0, 0)] * (len(self.shape) - 3)]
         stop = [n + extra for n, extra in zip(self.shape, after, strict=False)]
         start = [-extra for extra in before]

@@ -41,7 +41,7 @@ def resample_to(image: Image, space: Space, interpolation: Interpolation = "line
     order = _ORDER[interpolation]
     out_type = volumes.dtype if order == 0 else np.dtype(np.float32)
     result = np.empty((*space.shape, volumes.shape[3]), dtype=out_type)
-    inside = _inside(image.space, space, move)
+    covered = inside(image.space, space)
     for index in range(volumes.shape[3]):
         volume = volumes[..., index]
         if order:
@@ -52,7 +52,7 @@ def resample_to(image: Image, space: Space, interpolation: Interpolation = "line
         )  # fmt: skip
         if order == 3:
             np.clip(moved, volume.min(), volume.max(), out=moved)
-        result[..., index] = moved * inside
+        result[..., index] = moved * covered
     return image.on(space, result if image.data.ndim == 4 else result[..., 0])
 
 
@@ -81,13 +81,12 @@ def _smoothed(
     return smooth
 
 
-def _inside(
-    old: Space, new: Space, move: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Mark new voxels whose centre lies in the old grid's box."""
+def inside(old: Space, new: Space) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Mark the voxels of ``new`` whose centres lie in the box of ``old``; shape of ``new``."""
+    move = np.linalg.inv(old.affine) @ new.affine
     i, j, k = np.ogrid[: new.shape[0], : new.shape[1], : new.shape[2]]
-    inside = np.ones(new.shape, dtype=bool)
+    covered = np.ones(new.shape, dtype=bool)
     for axis in range(3):
         position = move[axis, 0] * i + move[axis, 1] * j + move[axis, 2] * k + move[axis, 3]
-        inside &= (position > -0.5 - 1e-4) & (position < old.shape[axis] - 0.5 + 1e-4)
-    return inside
+        covered &= (position > -0.5 - 1e-4) & (position < old.shape[axis] - 0.5 + 1e-4)
+    return covered
