@@ -149,8 +149,10 @@ def number_downwards(image: Image) -> Image:
     """Give the labelled voxels the values 1, 2, 3, … from the head to the feet."""
     upright = image.reorient(_UPWARDS)
     where = np.argwhere(upright.data)
+    if not len(where):
+        raise InputError(f"{image.name} is empty: it has no labels")
     order = np.lexsort((where[:, 1], where[:, 0], -where[:, _UP]))
-    array = np.zeros(upright.shape, np.min_scalar_type(max(len(where), 1)))
+    array = np.zeros(upright.shape, np.min_scalar_type(len(where)))
     array[tuple(where[order].T)] = np.arange(1, len(where) + 1)
     return _back_on(image, array)
 
@@ -166,7 +168,7 @@ def centres(image: Image, values: Iterable[int] | None = None) -> Image:
         Only these; a value that does not occur is said. None takes all.
     """
     if not image.data.any():
-        raise InputError(f"{image.name} has no labels")
+        raise InputError(f"{image.name} is empty: it has no labels")
     wanted = None if values is None else _said_where_missing(image, values)
     where = np.argwhere(image.data)
     found, group = np.unique(image.data[tuple(where.T)], return_inverse=True)
