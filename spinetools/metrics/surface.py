@@ -117,20 +117,13 @@ def surface_distances_by_slice(
     Returns
     -------
     dict
-        By slice index, for the slices in which both masks have voxels.
-
-    Raises
-    ------
-    InputError
-        When the masks share no slice.
+        By slice index, for the slices in which both masks have voxels; there may be none.
     """
     for mask, name in _named(first, second):
         _check_shape(mask, space, name)
     outlines = [surface_voxels(mask, axis=axis) for mask in (first, second)]
     others = tuple(other for other in range(3) if other != axis)
     shared = outlines[0].any(axis=others) & outlines[1].any(axis=others)
-    if not shared.any():
-        raise InputError("the masks have no slice in common; there is nothing to measure between")
     found = {}
     for index in np.flatnonzero(shared):
         one, other = (
@@ -177,6 +170,19 @@ def surface_voxels(mask: npt.NDArray[Any], axis: int | None = None) -> BoolArray
     inner = ndimage.binary_erosion(foreground[box], structure=neighbours)
     surface[box] = foreground[box] & ~inner
     return surface
+
+
+def thinned(mask: npt.NDArray[Any]) -> BoolArray:
+    """Reduce a 3D mask to the skeleton of each slice across its last axis."""
+    from skimage.morphology import skeletonize  # slow to import, and seldom needed
+
+    foreground = np.asarray(mask != 0)
+    skeleton = np.zeros_like(foreground)
+    for index in np.flatnonzero(foreground.any(axis=(0, 1))):
+        skeleton[:, :, index] = skeletonize(  # type: ignore[no-untyped-call]
+            foreground[:, :, index]
+        )
+    return skeleton
 
 
 def _nearest_mm(sources: IntArray, targets: IntArray, space: Space) -> FloatArray:

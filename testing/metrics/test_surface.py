@@ -14,6 +14,7 @@ from spinetools.metrics.surface import (
     surface_distances,
     surface_distances_by_slice,
     surface_voxels,
+    thinned,
 )
 
 ISOTROPIC = np.eye(4)
@@ -146,9 +147,17 @@ def test_empty_masks_have_no_distance():
         surface_distances(mask, mask * 0, space)
     with pytest.raises(InputError, match="the first mask is empty"):
         hausdorff_distance(mask * 0, mask * 0, space)
-    with pytest.raises(InputError, match="no slice in common"):
-        surface_distances_by_slice(mask, np.roll(mask, 8, axis=2), space)
+    assert surface_distances_by_slice(mask, np.roll(mask, 8, axis=2), space) == {}
     with pytest.raises(InputError, match="nothing to measure"):
         surface_distances(mask, mask, space, within=mask * 0)
     with pytest.raises(InputError, match="the grid's"):
         surface_distances(mask[1:], mask[1:], space)
+
+
+def test_thinning_leaves_the_middle_line_of_each_slice():
+    mask = box((4, 2, 3), (9, 18, 6))
+    thin = thinned(mask)
+    assert thin.any(axis=(0, 1)).tolist() == mask.any(axis=(0, 1)).tolist()
+    assert thin[6, 5:15, 3:6].all()
+    assert not (thin & (mask == 0)).any()
+    assert thin.sum() < mask.sum() / 3
