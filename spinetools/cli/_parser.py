@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from spinetools._version import __version__
 
-_LOOKS_LIKE_OPTION = re.compile(r"^-{1,2}[A-Za-z]")
+# a dash and a letter, also after digits (-2d-slices); -1 and -0.5 are numbers
+_LOOKS_LIKE_OPTION = re.compile(r"^-{1,2}\d*[A-Za-z]")
 
 
 class StParser(argparse.ArgumentParser):
@@ -78,6 +79,10 @@ class StParser(argparse.ArgumentParser):
             hint = f"; did you mean {near[0]}?" if near else "; -h lists the options"
             self.error(f"unknown option {token!r}{hint}")
         return super().parse_known_args(tokens, namespace)
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Match no option by its beginning: ``-2`` is a number even beside ``-2d-slices``."""
+        return []
 
     def error(self, message: str) -> NoReturn:
         """Print one line on stderr and exit with 2."""
@@ -152,7 +157,7 @@ def number_in(
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         if (
-            value != value
+            not math.isfinite(value)
             or (low is not None and value < low)
             or (high is not None and value > high)
         ):
