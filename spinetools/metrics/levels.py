@@ -5,20 +5,23 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from spinetools.errors import InputError
 from spinetools.image import Image
+from spinetools.labels import find_scheme, numbering
 from spinetools.metrics.shape import AXIAL, NEAR_ZERO, slice_frame
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-#: Values that SCT gives to levels (C1 to S5) and to the discs above them; 49, 50 and 60 mark other
-#: landmarks (pons, pontomedullary groove, conus) and are left out.
+#: Values that SCT gives to levels (C1 to S5) and to the discs above them.
 LAST_LEVEL = 30
+#: Its values of other landmarks (pontomedullary groove and junction, conus), left out here.
+LANDMARKS = frozenset({49, 50, 60})
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +35,8 @@ def levels_from_labels(labels: Image, mask: Image) -> IntArray:
     Parameters
     ----------
     labels
-        Volume of level values, on the grid of ``mask`` (any orientation).
+        Volume of level values, on the grid of ``mask`` (any orientation). SCT's, or those of
+        another scheme of the label table that can be told from the values.
     mask
         Cord mask.
 
@@ -44,13 +48,12 @@ def levels_from_labels(labels: Image, mask: Image) -> IntArray:
     Raises
     ------
     InputError
-        When no voxel has the value of a level.
+        When no voxel has the value of a level, or the levels are out of order.
     SpaceMismatch
         When the two are not on one grid.
     """
     axial, cord = _on_one_grid(labels, mask)
-    values = np.where((axial.data >= 1) & (axial.data <= LAST_LEVEL), axial.data, 0)
-    values = np.rint(values).astype(np.int64)
+    values = _sct_values(axial, "vertebra")
     if not values.any():
         raise _no_values(labels, "levels (1 is C1, 8 is T1)")
     inside = np.where(cord.data > NEAR_ZERO, values, 0)
@@ -58,6 +61,13 @@ def levels_from_labels(labels: Image, mask: Image) -> IntArray:
     for index in np.flatnonzero(values.any(axis=(0, 1))):
         here = inside[:, :, index] if inside[:, :, index].any() else values[:, :, index]
         levels[index] = 1 + int(np.argmax(np.bincount(here.ravel())[1:]))
+    present = np.unique(levels[levels > 0])
+    heights = [np.flatnonzero(levels == level).mean() for level in present]
+    if (np.diff(heights) >= 0).any():
+        raise InputError(
+            f"{labels.name}: the levels {spans(present)} do not follow each other downwards; SCT's "
+            "values were expected (st_label_utils -remap sct translates other schemes)"
+        )
     return levels
 
 
@@ -72,7 +82,7 @@ def levels_from_discs(discs: Image, mask: Image, centreline_mm: npt.ArrayLike) -
     ----------
     discs
         Volume of disc values, on the grid of ``mask`` (any orientation); several voxels of one
-        value count as their centre.
+        value count as their centre. Schemes as in :func:`levels_from_labels`.
     mask
         Cord mask, for its grid.
     centreline_mm
@@ -132,14 +142,32 @@ def spans(numbers: Iterable[int]) -> str:
 
 def _disc_heights(discs: Image, frame: FloatArray, centreline: FloatArray) -> dict[int, float]:
     """Height in mm along the slice normal of each disc's nearest point on the centreline."""
-    places = np.argwhere((discs.data >= 1) & (discs.data <= LAST_LEVEL))
-    found = np.rint(discs.data[tuple(places.T)]).astype(np.int64)
+    values = _sct_values(discs, "disc")
+    places = np.argwhere(values)
+    found = values[tuple(places.T)]
     heights = {}
     for value in np.unique(found):
         centre = places[found == value].mean(axis=0) @ frame.T
         nearest = int(np.argmin(((centreline - centre) ** 2).sum(axis=1)))
         heights[int(value)] = float(centreline[nearest, 2])
     return heights
+
+
+def _sct_values(labels: Image, kind: Literal["vertebra", "disc"]) -> IntArray:
+    """Label values as SCT's of vertebrae or discs; 0 where a voxel is something else."""
+    values = np.rint(labels.data).astype(np.int64)
+    seen = set(np.unique(values[values != 0]).tolist()) - LANDMARKS
+    lookup = {value: value for value in seen if 1 <= value <= LAST_LEVEL}
+    if seen and max(seen) > LAST_LEVEL:
+        scheme = find_scheme(seen)
+        logger.info("%s has the label values of %s: read as such", labels.name, scheme)
+        rows = numbering(scheme)
+        lookup = {value: rows[value].value("sct") or 0 for value in seen
+                  if rows[value].kind == kind}  # fmt: skip
+    result = np.zeros_like(values)
+    for value, new in lookup.items():
+        result[values == value] = new
+    return result
 
 
 def _on_one_grid(labels: Image, mask: Image) -> tuple[Image, Image]:

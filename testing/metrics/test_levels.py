@@ -91,9 +91,27 @@ def test_discs_are_projected_across_the_cord():
     assert found[30] == 3
 
 
+def test_another_scheme_is_recognised(cord, centreline):
+    """TotalSpineSeg: cord 200, C3 39, C4 38, discs C2–C3 224, C3–C4 223, C4–C5 222."""
+    labels = cord.data.astype(np.int16) * 200
+    labels[4:16, 2:14, 24:34] = 39
+    labels[4:16, 2:14, 11:23] = 38
+    for value, index in {224: 35, 223: 23, 222: 10}.items():
+        labels[4:16, 2:14, index] = value
+    volume = Image(labels, SPACE)
+    found = levels_from_labels(volume, cord)
+    assert found.tolist() == [3 if 24 <= i < 34 else 4 if 11 <= i < 23 else 0 for i in range(40)]
+    found = levels_from_discs(volume, cord, centreline)
+    assert found.tolist() == [3 if 23 <= i < 35 else 4 if 10 <= i < 23 else 0 for i in range(40)]
+
+
 def test_bad_labels(cord, centreline):
-    with pytest.raises(InputError, match=r"values 41, 42, expected SCT's for levels"):
-        levels_from_labels(Image(cord.data * np.repeat([41, 42], 20), SPACE), cord)
+    with pytest.raises(InputError, match=r"values 60, expected SCT's for levels"):
+        levels_from_labels(discs({60: 4}), cord)
+    with pytest.raises(InputError, match="no label scheme has all of the values 41, 300"):
+        levels_from_labels(Image(cord.data * np.repeat([41, 300], 20), SPACE), cord)
+    with pytest.raises(InputError, match="levels 3:4 do not follow each other downwards"):
+        levels_from_labels(Image(cord.data * np.repeat([3, 4], 20), SPACE), cord)
     with pytest.raises(InputError, match="values 60, expected SCT's for discs"):
         levels_from_discs(discs({60: 4}), cord, centreline)
     with pytest.raises(InputError, match="disc 4 does not lie below disc 3"):
