@@ -50,9 +50,8 @@ def execute(
     args = parser.parse_args(argv)
     args.prog = parser.prog
     args.command_line = shlex.join([parser.prog, *(sys.argv[1:] if argv is None else argv)])
-    _start_logging(args.v)
     try:
-        with _signals_as_exceptions():
+        with _logging(args.v), _signals_as_exceptions():
             run(args)
             sys.stdout.flush()
     except SpinetoolsError as error:
@@ -160,12 +159,19 @@ class _Handler(logging.Handler):
         print(f"{prefix}{record.getMessage()}", file=sys.stderr)
 
 
-def _start_logging(verbosity: int) -> None:
+@contextmanager
+def _logging(verbosity: int) -> Iterator[None]:
+    """Send what the package logs to stderr while a command runs."""
     package = logging.getLogger("spinetools")
-    package.handlers = [_Handler()]
-    package.propagate = False
+    before = package.handlers, package.propagate, package.level
     levels = {0: logging.ERROR, 1: logging.INFO, 2: logging.DEBUG}
+    package.handlers, package.propagate = [_Handler()], False
     package.setLevel(levels[verbosity])
+    try:
+        yield
+    finally:
+        package.handlers, package.propagate = before[:2]
+        package.setLevel(before[2])
 
 
 def _fields_to_keep(sidecar: Path, in_place: bool) -> Mapping[str, Any]:
@@ -177,10 +183,11 @@ def _fields_to_keep(sidecar: Path, in_place: bool) -> Mapping[str, Any]:
     content = json.loads(sidecar.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError("not an object")
-    makers = content.get("GeneratedBy")
-    ours = isinstance(makers, list) and any(
-        isinstance(maker, dict) and str(maker.get("Name", "")).startswith("st_") for maker in makers
-    )
+    makers = content.setdefault("GeneratedBy", [])
+    if not isinstance(makers, list):
+        raise ValueError("GeneratedBy is not a list")
+    names = [str(maker.get("Name", "")) for maker in makers if isinstance(maker, dict)]
+    ours = any(name.startswith("st_") for name in names)
     return {} if ours and not in_place else content
 
 
