@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# The tutorial's chain on a folder of images: centreline, segmentation, measures, QC report.
+#
+#   bash batch_processing.sh                    on its own sample, a simulated spine (T2w and T1w)
+#   bash batch_processing.sh FOLDER [OUTPUT]    on the images of FOLDER and of folders below it
+#
+# Images are told by the end of their names, as BIDS has it:
+#   *_T1w, *_acq-T1w_MTS: t1    *_T2w: t2    *_T2star, *_T2starw, *_MTS, *_MTon, *_MToff: t2s
+#   *_dwi: dwi (the mean of its volumes)
+# Where <image>_levels.nii.gz (vertebral levels, 1 is C1) or <image>_discs.nii.gz (a voxel at each
+# disc, 3 is C2-C3) lies beside an image, the cord is measured at each level; else slice by slice.
+# FOLDER is not written to. Results go to OUTPUT (default: runs/<name of FOLDER>), in the same
+# folders below it. A file that fails stops no other; those that did are named at the end, and the
+# exit code is then 1.
+set -euo pipefail
+
+case ${1:-} in
+-h | -help | --help)
+    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+esac
+if [ $# -gt 2 ]; then
+    echo "batch_processing.sh: expected at most a folder and an output folder; see -h" >&2
+    exit 2
+fi
+if ! command -v st_propseg >/dev/null; then
+    echo "batch_processing.sh: spinetools is not installed here: pip install ." >&2
+    exit 1
+fi
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Image the same simulated subject twice, with the levels of its cord.
+make_sample() {
+    echo "== making the sample: sample/sub-01_T2w and sub-01_T1w"
+    st_phantom -v 0 -c t2 -seed 1 -o sample/sub-01_T2w.nii.gz
+    st_phantom -v 0 -c t1 -seed 1 -o sample/sub-01_T1w.nii.gz
+}
+
+# Print the contrast that a file's name tells; nothing where it tells none.
+contrast_of() {
+    case $1 in
+    *_T1w | *_acq-T1w_MTS) echo t1 ;;
+    *_T2w) echo t2 ;;
+    *_T2star | *_T2starw | *_MTS | *_MTon | *_MToff) echo t2s ;;
+    *_dwi) echo dwi ;;
+    esac
+}
+
+# Print the option that gives the vertebral levels, if a file beside the image has them.
+levels_of() {
+    local ending
+    for ending in .nii.gz .nii; do
+        if [ -e "$1_levels$ending" ]; then
+            printf '%s\n%s\n' -vertfile "$1_levels$ending"
+            return
+        elif [ -e "$1_discs$ending" ]; then
+            printf '%s\n%s\n' -discfile "$1_discs$ending"
+            return
+        fi
+    done
+}
+
+# Run the chain on one image; each step needs the one before.
+process() {
+    local image=$1 stem=$2 contrast=$3 output=$4
+    local name subject word
+    name=$(basename "$stem")
+    subject=${name%_*}
+    local report=(-qc "$QC" -qc-dataset "$DATASET" -qc-subject "$subject")
+    local which=()
+    while IFS= read -r word; do
+        which+=("$word")
+    done < <(levels_of "$stem")
+    if [ ${#which[@]} -gt 0 ]; then
+        which+=(-perlevel 1)
+    else
+        which=(-perslice 1)
+    fi
+    st_get_centerline -i "$image" -c "$contrast" -o "$output/${name}_centerline.nii.gz" \
+        "${report[@]}" &&
+        st_propseg -i "$image" -c "$contrast" -o "$output/${name}_seg.nii.gz" \
+            -init-centerline "$output/${name}_centerline.nii.gz" "${report[@]}" &&
+        st_process_segmentation -i "$output/${name}_seg.nii.gz" "${which[@]}" \
+            -o "$output/${name}_csa.csv"
+}
+
+if [ $# -eq 0 ]; then
+    make_sample
+fi
+INPUT=${1:-sample}
+INPUT=${INPUT%/}
+if [ ! -d "$INPUT" ]; then
+    echo "batch_processing.sh: $INPUT is no folder" >&2
+    exit 1
+fi
+DATASET=$(basename "$(cd "$INPUT" && pwd)")
+OUTPUT=${2:-runs/$DATASET}
+mkdir -p "$OUTPUT"
+QC=$OUTPUT/qc
+# each command adds its entry; the page's index is brought up to date once, at the end
+export SPINETOOLS_QC_REFRESH=0
+
+done_ones=()
+failed=()
+ignored=()
+while IFS= read -r -d '' image; do
+    stem=${image%.gz}
+    stem=${stem%.nii}
+    contrast=$(contrast_of "$stem")
+    below=${image#"$INPUT"/}
+    if [ -z "$contrast" ]; then
+        ignored+=("$below")
+        continue
+    fi
+    echo
+    echo "== $below: contrast $contrast"
+    if process "$image" "$stem" "$contrast" "$(dirname "$OUTPUT/$below")"; then
+        done_ones+=("$below")
+    else
+        failed+=("$below")
+        echo "== $below: FAILED" >&2
+    fi
+done < <(find -L "$INPUT" -name derivatives -prune -o -type f \
+    \( -name '*.nii.gz' -o -name '*.nii' \) -print0 | sort -z)
+
+if [ $((${#done_ones[@]} + ${#failed[@]})) -eq 0 ]; then
+    echo "batch_processing.sh: $INPUT has no image whose name ends in a contrast; see -h" >&2
+    exit 1
+fi
+echo
+if [ -d "$QC" ]; then
+    st_qc -v 0 -refresh -qc "$QC" >/dev/null
+fi
+if [ ${#ignored[@]} -gt 0 ]; then
+    echo "left alone, as their names end in no contrast: ${ignored[*]}"
+fi
+echo "done: ${#done_ones[@]} of $((${#done_ones[@]} + ${#failed[@]})) images, in $OUTPUT"
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}"
+fi
+if [ -d "$QC" ]; then
+    echo "open in a browser: $(cd "$QC" && pwd)/index.html"
+fi
+[ ${#failed[@]} -eq 0 ]
