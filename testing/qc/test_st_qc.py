@@ -37,7 +37,8 @@ def files(tmp_path, ras):
 def test_it_adds_an_entry_and_says_where_the_page_is(files, capsys):
     code = run(
         "-i", files / "t2.nii.gz", "-s", files / "t2_seg.nii.gz",
-        "-s", files / "t2_centerline.nii.gz", "-s", f"points={files / 'discs.nii.gz'}", "-p", "st_propseg", "-qc", files / "qc",
+        "-s", files / "t2_centerline.nii.gz", "-s", f"points={files / 'discs.nii.gz'}",
+        "-p", "st_propseg", "-qc", files / "qc",
         "-qc-dataset", "study", "-qc-subject", "sub-9", "-c", "t2", "-d", files / "t2.nii.gz",
     )  # fmt: skip
     assert code == 0
