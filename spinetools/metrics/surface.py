@@ -123,17 +123,24 @@ def surface_distances_by_slice(
         _check_shape(mask, space, name)
     outlines = [surface_voxels(mask, axis=axis) for mask in (first, second)]
     others = tuple(other for other in range(3) if other != axis)
-    shared = outlines[0].any(axis=others) & outlines[1].any(axis=others)
-    found = {}
-    for index in np.flatnonzero(shared):
-        one, other = (
-            np.insert(np.argwhere(np.take(outline, index, axis=axis)), axis, index, axis=1)
-            for outline in outlines
+    shared: BoolArray = np.logical_and(*(outline.any(axis=others) for outline in outlines))
+    if not shared.any():
+        return {}
+    places = [np.argwhere(outline) for outline in outlines]
+    places = [where[shared[where[:, axis]]] for where in places]
+    # one tree for all slices: a fourth coordinate keeps them further apart than the image is wide
+    width_mm = float(np.linalg.norm(np.multiply(space.shape, space.spacing)))
+    points = [
+        np.column_stack([space.to_world(where), where[:, axis] * 2 * width_mm]) for where in places
+    ]
+    forward = KDTree(points[1]).query(points[0])[0]
+    backward = KDTree(points[0]).query(points[1])[0]
+    return {
+        int(index): SurfaceDistances(
+            forward[places[0][:, axis] == index], backward[places[1][:, axis] == index]
         )
-        found[int(index)] = SurfaceDistances(
-            _nearest_mm(one, other, space), _nearest_mm(other, one, space)
-        )
-    return found
+        for index in np.flatnonzero(shared)
+    }
 
 
 def hausdorff_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], space: Space) -> float:

@@ -121,6 +121,22 @@ def test_by_slice(axis):
     }
 
 
+def test_slices_of_a_sheared_grid_against_one_by_one():
+    random = np.random.default_rng(8)
+    a, b = random.random((2, 9, 8, 7)) > 0.6
+    a[:, :, 3] = False
+    space = Space(a.shape, SHEARED)
+    found = surface_distances_by_slice(a, b, space)
+    assert list(found) == [0, 1, 2, 4, 5, 6]
+    for index, each in found.items():
+        alone = [np.zeros_like(mask) for mask in (a, b)]
+        for kept, mask in zip(alone, (a, b), strict=True):
+            kept[:, :, index] = surface_voxels(mask, axis=2)[:, :, index]
+        expected = surface_distances(*alone, space)
+        np.testing.assert_allclose(np.sort(each.forward), np.sort(expected.forward), atol=1e-9)
+        np.testing.assert_allclose(np.sort(each.backward), np.sort(expected.backward), atol=1e-9)
+
+
 def test_outlines_of_slices_are_not_the_surface_in_3d():
     mask = box((3, 3, 3), (8, 8, 8))
     assert surface_voxels(mask).sum() == 125 - 27
