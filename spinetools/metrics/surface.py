@@ -123,7 +123,8 @@ def surface_distances_by_slice(
         _check_shape(mask, space, name)
     outlines = [surface_voxels(mask, axis=axis) for mask in (first, second)]
     others = tuple(other for other in range(3) if other != axis)
-    shared: BoolArray = np.logical_and(*(outline.any(axis=others) for outline in outlines))
+    occupied: list[BoolArray] = [np.asarray(outline.any(axis=others)) for outline in outlines]
+    shared = occupied[0] & occupied[1]
     if not shared.any():
         return {}
     places = [np.argwhere(outline) for outline in outlines]
