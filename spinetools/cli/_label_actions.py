@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinetools.cli._run import announce, write_sidecar
+from spinetools.errors import InputError
 from spinetools.files import nifti_suffix, output_path, strip_nifti_suffix, write_text
 from spinetools.image import points
 from spinetools.image.points import Point, load_labels
@@ -94,6 +95,8 @@ def _project(given: Image, other: Image) -> Image:
 
 def _remap(image: Image, source: str | None, target: str) -> Image:
     values = points.whole_values(image)
+    if not values:
+        raise InputError(f"{image.name} is empty: it has no labels")
     discs = points.is_points(image)
     scheme = source or find_scheme(values, discs)
     changes, dropped = remapping(values, scheme, target, discs)

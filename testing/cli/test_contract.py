@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import re
 import subprocess
@@ -18,9 +17,7 @@ from spinetools.cli._parser import StParser
 
 from .conftest import Run, entry_points
 
-COMMANDS = [
-    name for name, module in entry_points().items() if importlib.util.find_spec(module) is not None
-]
+COMMANDS = list(entry_points())
 HEAVY = {"numpy", "scipy", "nibabel", "skimage", "matplotlib", "onnxruntime", "torch", "tqdm"}
 #: Limit for `st_x -h` (s): 0.25 is the aim, the rest is room for a busy machine.
 STARTUP_LIMIT_S = 0.4

@@ -440,3 +440,22 @@ def test_more_voxels_than_nifti1_can_count_become_nifti2(tmp_path: Path) -> None
     loaded = nib.load(image.save(tmp_path / "long.nii.gz"))
     assert isinstance(loaded, nib.Nifti2Image)
     assert loaded.shape == (33000, 2, 2)
+
+
+# -- real images -------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_real_files_agree_with_nibabel_and_keep_their_geometry(
+    real_data: Path, tmp_path: Path
+) -> None:
+    paths = sorted(real_data.glob("*/*.nii.gz"))
+    assert len(paths) > 20
+    for path in paths:
+        image, theirs = Image.load(path), nib.load(path)
+        np.testing.assert_allclose(image.space.affine, theirs.affine, atol=1e-4, err_msg=str(path))
+        assert image.space.nib_codes == nib.aff2axcodes(theirs.affine)
+        saved = image.like(np.zeros(image.shape, np.uint8)).save(tmp_path / "mask.nii.gz")
+        assert geometry_bits(saved) == geometry_bits(path), path
+        if np.prod(image.shape) < 1e6:
+            np.testing.assert_allclose(image.data, np.asarray(theirs.dataobj), rtol=1e-6)
