@@ -83,7 +83,7 @@ def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         downloads = folder / "downloads"
         downloads.mkdir()
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         driver.downloads = downloads
         started.append(driver)
@@ -185,6 +185,17 @@ class Page:
         found = (pixels[..., 0] - pixels[..., 1] > 60) & (pixels[..., 0] > 120)
         return int(found.sum())
 
+    def requested(self) -> list[str]:
+        """Every address that the page asked for since it was opened."""
+        import json
+
+        events = (json.loads(e["message"])["message"] for e in self.driver.get_log("performance"))
+        return [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
     def errors(self) -> list[str]:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
@@ -225,7 +236,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, ras: tuple[Image, Image]) -
     add("sub-02", (image, mask.like(holey)), flags=flags,
         segmentations=[("cord", mask.like(holey)), ("manual", mask)])  # fmt: skip
     discs = np.zeros(mask.shape, dtype=np.uint8)
-    discs[20, 25, 15], discs[20, 25, 30] = 4, 3
+    discs[20, 25, 15], discs[20, 25, 30] = 3, 4
     add("sub-03", (image, mask), plane="sagittal", process="st_label_utils",
         segmentations=[("discs", image.like(discs))], label_kind="labels",
         label_names={3: "C2-C3", 4: "C3-C4"})  # fmt: skip
@@ -249,7 +260,8 @@ def visit(browser: Any) -> Callable[[Path], Page]:
         browser.get(blank.as_uri())
         browser.execute_script("localStorage.clear()")
         blank.unlink()
-        browser.get_log("browser")
+        for log in ("browser", "performance"):
+            browser.get_log(log)
         return Page(browser, folder)
 
     return start

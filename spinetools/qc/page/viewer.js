@@ -91,19 +91,19 @@ QC.viewer = {
   // The middle of the stack, or the cut that follows the cord.
   startTile() {
     const follows = this.view.indices.indexOf(null);
-    if (follows >= 0) return follows;
-    return QC.settings.values.view === "slice" ? Math.floor(this.view.indices.length / 2) : 0;
+    return follows >= 0 ? follows : Math.floor(this.view.indices.length / 2);
   },
 
   draw() {
     this.drawLayers();
     this.drawCaption();
-    this.drawMosaic();
+    QC.replace(QC.byId("mosaic"));
     this.drawSingle();
     QC.overview.draw(this.detail, this.side, (index) => this.goToIndex(index));
     this.applyStyle();
     this.drawChart();
     this.setView(QC.settings.values.view);
+    QC.byId("mosaic").scrollTop = 0;
   },
 
   // -- overlays -----------------------------------------------------------------------------------
@@ -162,7 +162,9 @@ QC.viewer = {
 
   setView(name) {
     QC.settings.set("view", name);
-    QC.show(QC.byId("mosaic"), name === "mosaic");
+    const mosaic = QC.byId("mosaic");
+    QC.show(mosaic, name === "mosaic");
+    if (this.view && name === "mosaic" && !mosaic.firstChild) this.drawMosaic();
     QC.show(QC.byId("single"), name === "slice");
     QC.show(QC.byId("size-buttons"), name === "mosaic");
     QC.show(QC.byId("caption"), name === "mosaic");
@@ -304,8 +306,10 @@ QC.viewer = {
     const mosaic = QC.byId("mosaic");
     for (const node of mosaic.querySelectorAll(".current")) node.classList.remove("current");
     const node = mosaic.children[this.tile];
-    node.classList.add("current");
-    if (!mosaic.hidden) node.scrollIntoView({ block: "nearest" });
+    if (node) {
+      node.classList.add("current");
+      if (!mosaic.hidden) node.scrollIntoView({ block: "nearest" });
+    }
     this.placeSingle();
     this.label();
     QC.overview.place(this.index());
