@@ -46,12 +46,12 @@ class Overlap:
 
     @property
     def dice(self) -> float:
-        """2 |A ∩ B| / (|A| + |B|); NaN where both masks are empty, as nothing was compared."""
+        """``2 |A ∩ B| / (|A| + |B|)``; NaN where both masks are empty, as nothing was compared."""
         return _ratio(2 * self.intersection, self.first + self.second)
 
     @property
     def jaccard(self) -> float:
-        """|A ∩ B| / |A ∪ B|; NaN where both masks are empty."""
+        """``|A ∩ B| / |A ∪ B|``; NaN where both masks are empty."""
         return _ratio(self.intersection, self.union)
 
     @property

@@ -4,16 +4,18 @@
 
 Real images are taken from ../shared/real beside the checkout or from $SPINETOOLS_REAL_DATA (left
 out, and said, where neither exists); the simulated spine is made anew. Each command is run as a
-user runs it. Prints tables and writes results/accuracy.tsv. Which slices count: cases.py.
+user runs it. Prints tables, and writes results/segmentation.tsv and results/centreline.tsv. Which
+slices count: cases.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,26 +27,12 @@ from spinetools.metrics.report import cord_report
 
 BIN = Path(sys.executable).parent
 
-SEGMENTATION = {
-    "image": "image",
-    "use": "use",
-    "slices": "slices",
-    "dice": "Dice",
-    "worst_slice_dice": "worst slice",
-    "hd95_mm": "HD95, mm",
-    "mean_surface_distance_mm": "mean surface distance, mm",
-    "csa_bias_percent": "area, %",
-    "coverage": "slices found",
-}
-CENTRELINE = {
-    "image": "image",
-    "use": "use",
-    "slices": "slices",
-    "mean_mm": "mean error, mm",
-    "worst_mm": "worst, mm",
-    "inside": "inside the cord",
-    "coverage": "slices found",
-}
+#: Columns that say what was measured, then those of the figures.
+CASE = ("method", "image", "use", "contrast", "slices")
+SEGMENTATION = (
+    "Dice", "worst slice", "HD95, mm", "mean surface distance, mm", "area, %", "slices found",
+)  # fmt: skip
+CENTRELINE = ("mean error, mm", "worst, mm", "inside the cord", "slices found")
 
 
 def main() -> None:
@@ -55,6 +43,7 @@ def main() -> None:
     parser.add_argument("-no-real", action="store_true", help="the simulated spine only")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
+    logging.getLogger("spinetools").setLevel(logging.ERROR)
     rows: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         for case in all_cases(Path(folder), args.seeds, not args.no_real):
@@ -64,10 +53,15 @@ def main() -> None:
             rows += measure(case, Path(folder) / "out")
     if not rows:
         sys.exit(f"no case has {args.only!r} in its name")
-    print(report(rows))
-    if not args.only:
-        write_tsv(args.o / "accuracy.tsv", rows)
-        print(f"\nwritten: {args.o / 'accuracy.tsv'}")
+    tables = {
+        "segmentation": [row for row in rows if "Dice" in row],
+        "centreline": [row for row in rows if "Dice" not in row],
+    }
+    for name, table in tables.items():
+        print(f"\n## {name}\n\n{markdown(table)}")
+        if not args.only:
+            write_tsv(args.o / f"{name}.tsv", table)
+            print(f"\nwritten: {args.o / name}.tsv")
 
 
 def all_cases(folder: Path, seeds: int, with_real: bool) -> Iterator[Case]:
@@ -83,12 +77,13 @@ def all_cases(folder: Path, seeds: int, with_real: bool) -> Iterator[Case]:
 def measure(case: Case, folder: Path) -> list[dict[str, str]]:
     """Run the commands on a case and compare; a command that fails has no figures."""
     truth = load_mask(case.mask)
-    line, seg = folder / "centerline.nii.gz", folder / "seg.nii.gz"
-    rows = [row(case, "st_get_centerline", centreline_figures(
-        run(line, "st_get_centerline", "-i", case.image, "-c", case.contrast), truth, case
-    ))]  # fmt: skip
-    made = run(seg, "st_propseg", "-i", case.image, "-c", case.contrast)
-    rows.append(row(case, "st_propseg", segmentation_figures(made, truth, case)))
+    options = ("-i", case.image, "-c", case.contrast)
+    line = run(folder / "centerline.nii.gz", "st_get_centerline", *options)
+    seg = run(folder / "seg.nii.gz", "st_propseg", *options)
+    rows = [
+        row(case, "st_get_centerline", centreline_figures(line, truth, case)),
+        row(case, "st_propseg", segmentation_figures(seg, truth, case)),
+    ]
     if case.peer is not None:
         rows.append(row(case, "peer", segmentation_figures(case.peer, truth, case)))
     return rows
@@ -107,58 +102,50 @@ def run(output: Path, *command: str | Path) -> Path | None:
 def segmentation_figures(made: Path | None, truth: Image, case: Case) -> dict[str, str]:
     """Compare a segmentation with the truth in the case's slices."""
     if made is None:
-        return {"coverage": "failed"}
+        return dict.fromkeys(SEGMENTATION, "n/a") | {"slices found": "failed"}
     found = cord_report(load_mask(made, allow_empty=True), truth, case.slices)
     return {
-        "dice": number(found["dice"], 3),
-        "worst_slice_dice": number(found["worst_slice_dice"], 3),
-        "hd95_mm": number(found["hd95_mm"]),
-        "mean_surface_distance_mm": number(found["mean_surface_distance_mm"]),
-        "csa_bias_percent": number(found["csa_bias_percent"], 1, sign=True),
-        "coverage": f"{100 * found['coverage']:.0f} %",
+        "Dice": number(found["dice"], 3),
+        "worst slice": number(found["worst_slice_dice"], 3),
+        "HD95, mm": number(found["hd95_mm"]),
+        "mean surface distance, mm": number(found["mean_surface_distance_mm"]),
+        "area, %": number(found["csa_bias_percent"], 1, sign=True),
+        "slices found": percent(found["coverage"]),
     }
 
 
 def centreline_figures(made: Path | None, truth: Image, case: Case) -> dict[str, str]:
     """Compare the centreline's coordinates with the mask's centre of mass, in each slice."""
     if made is None:
-        return {"coverage": "failed"}
+        return dict.fromkeys(CENTRELINE, "n/a") | {"slices found": "failed"}
     upright = truth.reorient(("R", "A", "S"))
-    table = np.loadtxt(made.with_name("centerline.csv"), delimiter=",", ndmin=2)
-    world = truth.space.to_world(table)
-    places = upright.space.to_voxel(world)
-    at = {round(place[2]): number for number, place in enumerate(places)}
+    world = truth.space.to_world(
+        np.loadtxt(made.with_name("centerline.csv"), delimiter=",", ndmin=2)
+    )
+    voxels = upright.space.to_voxel(world)
+    at = {round(voxel[2]): number for number, voxel in enumerate(voxels)}
     slices, centres = centres_mm(truth)
     wanted = {k: centre for k, centre in zip(slices, centres, strict=True) if k in case.slices}
     both = [k for k in wanted if k in at]
-    errors = [np.linalg.norm(world[at[k]] - wanted[k]) for k in both]
-    inside = [upright.data[tuple(np.rint(places[at[k]]).astype(int))] > 0 for k in both]
-    if not errors:
-        return {"coverage": "0 %"}
+    errors = [np.linalg.norm(world[at[k]] - wanted[k]) for k in both] or [np.nan]
+    inside = [upright.data[tuple(np.rint(voxels[at[k]]).astype(int))] > 0 for k in both] or [0]
     return {
-        "mean_mm": number(float(np.mean(errors))),
-        "worst_mm": number(float(np.max(errors))),
-        "inside": f"{100 * np.mean(inside):.0f} %",
-        "coverage": f"{100 * len(both) / len(wanted):.0f} %",
+        "mean error, mm": number(float(np.mean(errors))),
+        "worst, mm": number(float(np.max(errors))),
+        "inside the cord": percent(float(np.mean(inside))),
+        "slices found": percent(len(both) / len(wanted)),
     }
+
+
+def percent(share: float) -> str:
+    """Write a share; 100 % only where it is all of it."""
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"
 
 
 def row(case: Case, method: str, figures: dict[str, str]) -> dict[str, str]:
     """Put a case, a method and its figures into one row of the table."""
-    columns = dict.fromkeys([*SEGMENTATION, *CENTRELINE], "")
-    fixed = {"image": case.name, "use": case.use, "slices": str(len(case.slices))}
-    return {"method": method, "contrast": case.contrast, **columns, **fixed, **figures}
-
-
-def report(rows: Iterable[dict[str, str]]) -> str:
-    """Return one Markdown table a method."""
-    rows = list(rows)
-    parts = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        columns = CENTRELINE if method == "st_get_centerline" else SEGMENTATION
-        chosen = [row for row in rows if row["method"] == method]
-        parts.append(f"## {method}\n\n{markdown(chosen, columns)}")
-    return "\n\n".join(parts)
+    what = (method, case.name, case.use, case.contrast, str(len(case.slices)))
+    return {**dict(zip(CASE, what, strict=True)), **figures}
 
 
 if __name__ == "__main__":

@@ -28,12 +28,6 @@ from cases import RESULTS, real_folder
 from tables import machine, markdown, number, write_tsv
 
 BIN = Path(sys.executable).parent
-COLUMNS = {
-    "what": "what",
-    "seconds": "s",
-    "peak_mb": "MB",
-    "note": "",
-}
 #: Writers at once, and entries of each, of the report's stress test.
 WRITERS, ENTRIES = 16, 20
 
@@ -78,7 +72,7 @@ def main() -> None:
             rows.append(stress(folder, inputs))
         rows += startup(folder, args.n)
     print(f"{inputs.what}; {json.dumps(machine())}\n")
-    print(markdown(rows, COLUMNS))
+    print(markdown(rows))
     write_tsv(args.o / "speed.tsv", rows)
     write_tsv(args.o / "machine.tsv", [{**machine(), "image": inputs.what}])
     print(f"\nwritten: {args.o / 'speed.tsv'}")
@@ -139,12 +133,11 @@ def measure(words: Sequence[str], folder: Path, runs: int, note: str) -> dict[st
     shown = [Path(word).name if os.sep in word else word for word in words]
     print(f"{statistics.median(times):7.2f} s  {' '.join(shown)}", file=sys.stderr, flush=True)
     return {
-        "what": words[0],
-        "command": " ".join(shown),
-        "seconds": number(statistics.median(times)),
-        "fastest": number(min(times)),
-        "slowest": number(max(times)),
-        "peak_mb": number(max(peaks), 0),
+        "what": " ".join(shown),
+        "median, s": number(statistics.median(times)),
+        "fastest, s": number(min(times)),
+        "slowest, s": number(max(times)),
+        "memory, MB": number(max(peaks), 0),
         "note": note,
     }
 
@@ -198,11 +191,10 @@ def stress(folder: Path, files: Inputs) -> dict[str, str]:
     print(f"{seconds:7.2f} s  {note}", file=sys.stderr, flush=True)
     return {
         "what": f"{WRITERS} processes × {ENTRIES} QC entries",
-        "command": "",
-        "seconds": number(seconds),
-        "fastest": "",
-        "slowest": "",
-        "peak_mb": "",
+        "median, s": number(seconds),
+        "fastest, s": "n/a",
+        "slowest, s": "n/a",
+        "memory, MB": "n/a",
         "note": note,
     }
 

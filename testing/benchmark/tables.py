@@ -27,18 +27,9 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream, delimiter="\t"))
 
 
-def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
-    """Return a Markdown table.
-
-    Parameters
-    ----------
-    rows
-        Cells by key.
-    columns
-        Heading of each key, in order.
-    """
-    lines = [list(columns.values()), ["---"] * len(columns)]
-    lines += [[row[key] for key in columns] for row in rows]
+def markdown(rows: Sequence[Row]) -> str:
+    """Return a Markdown table; the first row's keys are its headings."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
