@@ -64,9 +64,10 @@ def act(args: argparse.Namespace) -> None:
         image, ending = _one_result(args)
         ending += nifti_suffix(named_after) or ".nii.gz"
         results = [(image, output_path(named_after, ending, args.o, args.ofolder))]
+    grid = {"SpatialReference": args.resample_to} if args.resample_to else {}
     for image, path in results:
         image.save(path, dtype=args.type)
-        write_sidecar(path, args, sources)
+        write_sidecar(path, args, sources, **grid)
     written = [path for _, path in results]
     announce(written, args, image=written[0])
 
