@@ -16,7 +16,7 @@ from spinetools.phantom.lattice import Float32Array, FloatArray, interpolation, 
 from spinetools.phantom.tissues import Tissue
 
 #: Voxels wider than this (mm) are divided, so that each image voxel averages what lies in it.
-FINEST_MM = 1.6
+FINEST_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Acquisition:
         Signal of a motion ghost over the image's.
     flow
         How much of CSF's signal flowing takes away, at most.
+    style, fat_suppressed
+        See :func:`~spinetools.phantom.contrast.draw_table`; None draws them.
     """
 
     snr: float = 25.0
@@ -51,6 +53,8 @@ class Acquisition:
     ringing: float = 0.0
     ghost: float = 0.0
     flow: float = 0.0
+    style: str | None = None
+    fat_suppressed: bool | None = None
 
 
 #: Noise is drawn about these (cord signal over noise), by contrast.

@@ -73,7 +73,7 @@ _MT_OFF: dict[Tissue, Range] = {
     T.BRAIN_GREY: (1.0, 1.08),
 }  # fmt: skip
 _DWI: dict[Tissue, Range] = {
-    **{tissue: (0.2, 0.38) for tissue in Tissue if tissue is not T.AIR},
+    **{tissue: (0.2, 0.38) for tissue in Tissue if tissue not in (T.AIR, T.WHITE_MATTER)},
     T.CSF: (0.2, 0.36), T.CORTEX: (0.1, 0.25), T.GREY_MATTER: (0.96, 1.06), T.ROOT: (0.45, 0.8),
     T.BRAIN_WHITE: (0.8, 1.05), T.BRAIN_GREY: (0.7, 0.95), T.BRAINSTEM: (0.9, 1.05),
     T.LUNG: (0.02, 0.1), T.ARTERY: (0.05, 0.2), T.VEIN: (0.05, 0.2),

@@ -47,7 +47,7 @@ class Curve:
     @property
     def s(self) -> FloatArray:
         """``s`` of each sample, mm."""
-        return self.start_mm + STEP_MM * np.arange(len(self.points))
+        return self.start_mm + STEP_MM * np.arange(len(self.points), dtype=np.float64)
 
     def at(self, s: npt.ArrayLike, u: npt.ArrayLike = 0.0, v: npt.ArrayLike = 0.0) -> FloatArray:
         """World position (…, 3) of curve coordinates, mm."""

@@ -44,13 +44,25 @@ class Field:
         result: FloatArray = np.interp(level, np.asarray(knots), np.asarray(values))
         return result
 
+    def box_above(self, s_mm: float) -> Box | None:
+        """Return the box of voxels that lie above a place on the curve; None if there are none."""
+        above = self.s < s_mm
+        ranges = []
+        for axis in range(3):
+            others = tuple(a for a in range(3) if a != axis)
+            found = np.flatnonzero(above.any(axis=others))
+            if not found.size:
+                return None
+            ranges.append(slice(int(found[0]), int(found[-1]) + 1))
+        return ranges[0], ranges[1], ranges[2]
+
     def ball(
         self,
         centre: tuple[float, float, float],
         radii: tuple[float, float, float],
         box: Box = WHOLE,
     ) -> F32:
-        """Distance to an ellipsoid: centre (right, front, mm above the top of C1), for scale one."""
+        """Distance to an ellipsoid: centre (right, front, above the top of C1) in mm, scale one."""
         scale = self.subject.habitus.scale
         a, b, c = (np.float32(r * scale) for r in radii)
         x = self.u[box] - np.float32(centre[0] * scale)
@@ -92,7 +104,7 @@ def waves(
     u = np.abs(lattice.u) if mirrored else lattice.u
     first, second = (u, lattice.v) if where is None else where
     terms = 12
-    total = np.zeros_like(lattice.s)
+    total: FloatArray = np.zeros_like(lattice.s)
     for _ in range(terms):
         angle, phase = rng.uniform(0, 2 * np.pi, 2)
         k_across = 2 * np.pi / across_mm * rng.uniform(0.6, 1.4)
@@ -102,4 +114,5 @@ def waves(
             + k_along * lattice.s
             + phase
         )
-    return total * np.sqrt(2 / terms)
+    total *= np.sqrt(2 / terms)
+    return total

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spinetools.image import Image, Space
 from spinetools.phantom.acquisition import (
@@ -17,11 +19,17 @@ from spinetools.phantom.acquisition import (
     fine_space,
     simulate,
 )
-from spinetools.phantom.anatomy import make_subject
+from spinetools.phantom.anatomy import check_seed, make_subject
 from spinetools.phantom.contrast import draw_table
 from spinetools.phantom.labels import paint_labels
 from spinetools.phantom.lattice import FloatArray
-from spinetools.phantom.protocols import get_protocol, place_grid
+from spinetools.phantom.protocols import (
+    DEFAULT_PROTOCOL,
+    Protocol,
+    get_protocol,
+    place_grid,
+    seen_through,
+)
 from spinetools.phantom.subject import Subject
 from spinetools.phantom.truth import (
     SliceTruth,
@@ -88,6 +96,11 @@ class Phantom:
         """Points (N, 3) on the cord's line inside the grid in world mm, top first."""
         return centerline(self.subject, self.space)[:, :3]
 
+    def centerline_csv(self) -> str:
+        """Return the centreline as text, x,y,z in world mm a row, from the lowest point."""
+        rows = self.centerline[::-1]
+        return "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows)
+
     @cached_property
     def truth(self) -> SliceTruth:
         """Exact area, diameters, angle and level of the cord, slice by slice."""
@@ -97,13 +110,11 @@ class Phantom:
 def make_phantom(
     seed: int = 0,
     contrast: str | None = None,
-    protocol: str = "t2_3d",
+    protocol: str | Protocol | None = None,
     field_of_view: str | None = None,
-    spacing: Sequence[float] | None = None,
     nib_codes: Sequence[str] = ("R", "A", "S"),
     space: Space | None = None,
     acquisition: Acquisition | None = None,
-    style: str | None = None,
     subject: Subject | None = None,
 ) -> Phantom:
     """Make a phantom; the same arguments give the same voxels.
@@ -111,52 +122,49 @@ def make_phantom(
     Parameters
     ----------
     seed
-        Seed of the subject, of its position and of the image.
+        Seed of the subject, of its position and of the image; not negative.
     contrast
         ``t1``, ``t2``, ``t2s``, ``dwi``, ``mt`` or ``random``; None for the protocol's.
     protocol
-        A name of :data:`~spinetools.phantom.protocols.PROTOCOLS`.
+        A name of :data:`~spinetools.phantom.protocols.PROTOCOLS` or a protocol of one's own; None
+        for the contrast's usual one.
     field_of_view
         A name of :data:`~spinetools.phantom.protocols.FIELDS_OF_VIEW` instead of the protocol's.
-    spacing
-        Voxel size in mm (right-left, back-front, up-down) instead of the protocol's.
     nib_codes
         Orientation of the array, nibabel's letters.
     space
-        A grid of its own in the subject's world (its origin is the cord at the top of C1);
-        ``field_of_view``, ``spacing`` and ``nib_codes`` are then not used.
+        A grid of one's own in the subject's world (its origin is the cord at the top of C1);
+        protocol, field of view and orientation are then not used.
     acquisition
         None draws one.
-    style
-        See :func:`~spinetools.phantom.contrast.draw_table`.
     subject
         Whom to scan; None makes the subject of ``seed``.
 
     Raises
     ------
     InputError
-        When a name is unknown or a voxel size makes no grid.
+        When a name is unknown, the seed is negative or a voxel size makes no grid.
     """
-    chosen = get_protocol(protocol, field_of_view)
-    contrast = chosen.contrast if contrast is None else contrast
-    rng = np.random.default_rng([int(seed), 2])
-    table = draw_table(contrast, rng, style)
-    taken = draw_acquisition(contrast, rng) if acquisition is None else acquisition
+    if not isinstance(protocol, Protocol):
+        name = protocol or DEFAULT_PROTOCOL.get(contrast or "t2", "t2_3d")
+        protocol = get_protocol(name)
+    if field_of_view is not None:
+        protocol = seen_through(protocol, field_of_view)
+    contrast = protocol.contrast if contrast is None else contrast
     subject = make_subject(seed) if subject is None else subject
-    if space is None:
-        space = place_grid(subject, chosen, rng, spacing, ("R", "A", "S"))
-        target = space.reoriented(nib_codes)
-    else:
-        target = space
+    rng = np.random.default_rng([check_seed(seed), 2])
+    taken = draw_acquisition(contrast, rng) if acquisition is None else acquisition
+    table = draw_table(contrast, rng, taken.style, taken.fat_suppressed)
+    target = place_grid(subject, protocol, rng, nib_codes) if space is None else space
     # formed in one layout and turned afterwards: all orientations show the same voxels
-    space = target.reoriented(("R", "A", "S"))
-    fine, factors = fine_space(space)
+    formed = target.reoriented(("R", "A", "S"))
+    fine, factors = fine_space(formed)
     labels = paint_labels(subject, fine)
     image = simulate(labels, table, taken, rng, factors)
     image *= np.float32(rng.uniform(150, 600))
 
-    def on_target(array: np.ndarray) -> Image:
-        return Image(array, space).reorient(target.nib_codes)
+    def on_target(array: npt.NDArray[Any]) -> Image:
+        return Image(array, formed).reorient(target.nib_codes)
 
     return Phantom(
         image=on_target(image),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spinetools.phantom.field import Field, waves
-from spinetools.phantom.paint import WHOLE, Canvas
+from spinetools.phantom.paint import Box, Canvas
 from spinetools.phantom.shapes import F32, ellipse
 from spinetools.phantom.tissues import Tissue
 
@@ -21,56 +21,63 @@ _BRAINSTEM = (
     (84.0, 2.0, 20.0, 12.0),
 )
 
+#: All that belongs to the head lies above this, mm below the top of C1.
+_LOWEST_MM = 12.0
+
 
 def paint_head(canvas: Canvas, field: Field) -> None:
     """Paint skull and brain where the grid reaches above the top of C2."""
     scale = field.subject.habitus.scale
-    if float(field.s.min()) > 8:
+    box = field.box_above(_LOWEST_MM)
+    if box is None:
         return
-    cerebrum = field.ball((0, 16, 88), (66, 86, 62))
-    fossa = field.ball((0, -22, 34), (52, 44, 36))
+    cerebrum = field.ball((0, 16, 88), (66, 86, 62), box)
+    fossa = field.ball((0, -22, 34), (52, 44, 36), box)
     cavity = np.minimum(cerebrum, fossa, out=fossa)
-    below = field.s + 2  # the skull ends at the foramen magnum
-    clivus = field.ball((0, 21 + 6, 24), (14, 9, 26))
-    petrous = np.minimum(
-        field.ball((42, 4, 34), (20, 12, 14)), field.ball((-42, 4, 34), (20, 12, 14))
+    below = field.s[box] + 2  # the skull ends at the foramen magnum
+    clivus = field.ball((0, 21 + 6, 24), (14, 9, 26), box)
+    petrous: F32 = np.minimum(
+        field.ball((42, 4, 34), (20, 12, 14), box), field.ball((-42, 4, 34), (20, 12, 14), box)
     )
-    bone = np.minimum(np.maximum(cavity - 6.5, below), np.minimum(clivus, petrous))
-    face = np.minimum(
-        field.ball((34, 84, 58), (14, 13, 13)), field.ball((-34, 84, 58), (14, 13, 13))
+    bone: F32 = np.minimum(np.maximum(cavity - 6.5, below), np.minimum(clivus, petrous))
+    face: F32 = np.minimum(
+        field.ball((34, 84, 58), (14, 13, 13), box), field.ball((-34, 84, 58), (14, 13, 13), box)
     )
-    canvas.paint(WHOLE, face - 3, Tissue.FAT)
-    canvas.paint(WHOLE, face, Tissue.FLUID)
-    canvas.paint(WHOLE, bone, Tissue.CORTEX)
-    canvas.paint(WHOLE, np.maximum(bone, 1.8 - cavity) + 1.6, Tissue.SKULL_MARROW)
-    canvas.paint(WHOLE, petrous + 3, Tissue.CORTEX)
-    canvas.paint(WHOLE, cavity, Tissue.CSF)
-    folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0)))
+    canvas.paint(box, face - 3, Tissue.FAT)
+    canvas.paint(box, face, Tissue.FLUID)
+    canvas.paint(box, bone, Tissue.CORTEX)
+    marrow: F32 = np.maximum(bone, 1.8 - cavity)
+    canvas.paint(box, marrow + np.float32(1.6), Tissue.SKULL_MARROW)
+    canvas.paint(box, petrous + 3, Tissue.CORTEX)
+    canvas.paint(box, cavity, Tissue.CSF)
+    folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0))[box])
     cortex = np.maximum(cavity + 2.5, 0.6 - folds * 3.0)
-    tent = np.abs(field.s + 58 * scale - 0.25 * field.v) - 1.2
-    gap = np.maximum(tent, field.v - 5)
+    tent = np.abs(field.s[box] + 58 * scale - 0.25 * field.v[box]) - 1.2
+    gap = np.maximum(tent, field.v[box] - 5)
     grey = np.maximum(cortex, -gap)
-    canvas.paint(WHOLE, grey, Tissue.BRAIN_GREY)
-    canvas.paint(WHOLE, np.maximum(grey + 3.0, 2.2 - folds * 3.0), Tissue.BRAIN_WHITE)
-    _paint_brainstem(canvas, field)
+    canvas.paint(box, grey, Tissue.BRAIN_GREY)
+    canvas.paint(box, np.maximum(grey + 3.0, 2.2 - folds * 3.0), Tissue.BRAIN_WHITE)
+    _paint_brainstem(canvas, field, box)
 
 
-def _paint_brainstem(canvas: Canvas, field: Field) -> None:
+def _paint_brainstem(canvas: Canvas, field: Field, box: Box) -> None:
     subject = field.subject
     scale, p = subject.habitus.scale, subject.profiles
     above = -subject.curve.s
     height, centre, a, b = np.array(_BRAINSTEM).T * scale
     a[0] = subject.profile("cord_rl", 0.0) / 2
     b[0] = subject.profile("cord_ap", 0.0) / 2
-    v = field.v - field.along(np.interp(above, height, centre))
-    half_a, half_b = (field.along(np.interp(above, height, half)) for half in (a, b))
-    stem = ellipse(field.u, v, half_a, half_b)
-    inside = np.maximum(field.s - 1.5, -field.s - height[-1])
-    funnel_v = field.v - field.along(p["sac_v"] - np.clip(above, 0, 30) * 0.15)
-    funnel = ellipse(field.u, funnel_v, field.along(p["sac_rl"] / 2), field.along(p["sac_ap"] / 2))
-    cistern = np.maximum(funnel, np.maximum(field.s - 1.5, -field.s - 34 * scale))
-    prepontine = np.maximum(ellipse(field.u, v - 2, half_a + 5, half_b + 3), inside)
-    canvas.paint(WHOLE, np.minimum(cistern, prepontine), Tissue.CSF)
-    canvas.paint(WHOLE, np.maximum(stem, inside), Tissue.BRAINSTEM)
-    ventricle = field.ball((0, -8, 40), (8, 4, 14))
-    canvas.paint(WHOLE, ventricle, Tissue.CSF)
+    v = field.v[box] - field.along(np.interp(above, height, centre), box)
+    half_a, half_b = (field.along(np.interp(above, height, half), box) for half in (a, b))
+    stem = ellipse(field.u[box], v, half_a, half_b)
+    inside = np.maximum(field.s[box] - 1.5, -field.s[box] - float(height[-1]))
+    funnel_v = field.v[box] - field.along(p["sac_v"] - np.clip(above, 0, 30) * 0.15, box)
+    funnel = ellipse(
+        field.u[box], funnel_v, field.along(p["sac_rl"] / 2, box), field.along(p["sac_ap"] / 2, box)
+    )
+    cistern = np.maximum(funnel, np.maximum(field.s[box] - 1.5, -field.s[box] - 34 * scale))
+    prepontine = np.maximum(ellipse(field.u[box], v - 2, half_a + 5, half_b + 3), inside)
+    canvas.paint(box, np.minimum(cistern, prepontine), Tissue.CSF)
+    canvas.paint(box, np.maximum(stem, inside), Tissue.BRAINSTEM)
+    ventricle = field.ball((0, -8, 40), (8, 4, 14), box)
+    canvas.paint(box, ventricle, Tissue.CSF)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ from spinetools.phantom.trunk import paint_trunk_bones
 
 #: Grids larger than this are painted in slabs, so that memory stays bounded.
 _SLAB_VOXELS = 3_000_000
+
+_ARRAYS = ("top", "under", "share", "sac", "cord", "grey", "root", "structure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +69,12 @@ class LabelVolume:
         labels[self.grey >= 0.5] = Tissue.GREY_MATTER
         return labels
 
+    def crop(self, start: Sequence[int], stop: Sequence[int]) -> LabelVolume:
+        """Return the voxels from ``start`` to ``stop`` (exclusive): many images of one painting."""
+        box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+        parts = {name: getattr(self, name)[box] for name in _ARRAYS}
+        return LabelVolume(space=self.space.cropped(start, stop), cord_mm=self.cord_mm, **parts)
+
 
 def paint_labels(subject: Subject, space: Space) -> LabelVolume:
     """Put a subject on a grid.
@@ -81,19 +91,18 @@ def paint_labels(subject: Subject, space: Space) -> LabelVolume:
     count = min(int(np.ceil(voxels / _SLAB_VOXELS)), space.shape[longest])
     cuts = np.linspace(0, space.shape[longest], count + 1).astype(int)
     parts = []
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in pairwise(cuts):
         start, stop = [0, 0, 0], list(space.shape)
         start[longest], stop[longest] = int(first), int(last)
         parts.append(_paint_slab(subject, space.cropped(start, stop)))
 
-    def joined(name: str) -> npt.NDArray[np.generic]:
-        arrays = [getattr(part, name) for part in parts]
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=longest)
-
-    names = ("top", "under", "share", "sac", "cord", "grey", "root", "structure")
-    return LabelVolume(
-        space=space, cord_mm=subject.curve.points[::10], **{name: joined(name) for name in names}
-    )  # type: ignore[arg-type]
+    if len(parts) == 1:
+        return parts[0]
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts], axis=longest)
+        for name in _ARRAYS
+    }
+    return LabelVolume(space=space, cord_mm=parts[0].cord_mm, **joined)
 
 
 def _paint_slab(subject: Subject, space: Space) -> LabelVolume:
@@ -110,5 +119,6 @@ def _paint_slab(subject: Subject, space: Space) -> LabelVolume:
     structure[content.cord >= 0.5] = ids["spinal_cord"]
     return LabelVolume(
         space, canvas.top, canvas.under, canvas.share,
-        content.sac, content.cord, content.grey, content.root, structure, subject.curve.points[::10],
+        content.sac, content.cord, content.grey, content.root, structure,
+        subject.curve.points[::10],
     )  # fmt: skip

@@ -13,11 +13,12 @@ def interpolation(n: int, spacing: float, lattice_mm: float) -> tuple[FloatArray
     """Coarse positions along an axis, and cubic weights (n, coarse) that interpolate from them."""
     step = max(lattice_mm / spacing, 1.0)
     count = int(np.ceil((n - 1) / step)) + 4
-    positions = (np.arange(count) - 1.5) * step
+    # symmetric about the grid's middle, so that a flipped grid has the same lattice
+    positions = (n - 1) / 2 + (np.arange(count, dtype=np.float64) - (count - 1) / 2) * step
     place = (np.arange(n) - positions[0]) / step
     index = np.clip(np.floor(place).astype(np.intp), 1, count - 3)
     t = place - index
-    weights = np.zeros((n, count))
+    weights: FloatArray = np.zeros((n, count))
     rows = np.arange(n)
     # Lagrange's cubic through the four nearest lattice points
     weights[rows, index - 1] = -t * (t - 1) * (t - 2) / 6

@@ -90,7 +90,7 @@ CONUS_TAPER_MM = 40.0
 CONUS_MEAN, CONUS_SD, CONUS_LIMITS = 0.67, 0.45, (-0.5, 2.25)
 
 #: SD of disc height over its mean; of endplate size; of pitch between levels of one subject.
-DISC_CV, ENDPLATE_CV, PITCH_CV = 0.17, 0.05, 0.03
+DISC_CV, ENDPLATE_CV, PITCH_CV = 0.17, 0.05, 0.02
 
 #: Angles in degrees as (mean, SD, low, high), lying on the back: lordosis L1–S1, forward lean of
 #: the upward axis at the top of L1, kyphosis T1–T12 (less than the 40 ± 10° of standing),

@@ -9,6 +9,7 @@ import numpy as np
 
 from spinetools.errors import InputError
 from spinetools.image import Space
+from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.subject import Subject
 
 
@@ -37,6 +38,9 @@ class Protocol:
     forward: float = 0.0
 
 
+#: Limits within which a grid can be made.
+_LEAST_SPACING_MM, _MOST_VOXELS = 0.1, 250_000_000
+
 #: Levels seen by field of view.
 FIELDS_OF_VIEW = {
     "whole": (-2.0, 26.5),
@@ -61,8 +65,19 @@ PROTOCOLS = {
 }
 
 
-def get_protocol(name: str, field_of_view: str | None = None) -> Protocol:
-    """Return a protocol by name, with another field of view along the spine if asked.
+#: Protocol that is meant where only a contrast is named.
+DEFAULT_PROTOCOL = {
+    "t1": "t1_3d",
+    "t2": "t2_3d",
+    "t2s": "t2s_axial",
+    "mt": "mt_axial",
+    "dwi": "dwi_axial",
+    "random": "t2_3d",
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return a protocol by name.
 
     Raises
     ------
@@ -71,22 +86,29 @@ def get_protocol(name: str, field_of_view: str | None = None) -> Protocol:
     """
     if name not in PROTOCOLS:
         raise InputError(f"unknown protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
-    protocol = PROTOCOLS[name]
-    if field_of_view is None:
-        return protocol
+    return PROTOCOLS[name]
+
+
+def seen_through(protocol: Protocol, field_of_view: str) -> Protocol:
+    """Return the protocol with another field of view along the spine.
+
+    Raises
+    ------
+    InputError
+        When the name does not exist.
+    """
     if field_of_view not in FIELDS_OF_VIEW:
         raise InputError(
             f"unknown field of view {field_of_view!r}; choose one of {', '.join(FIELDS_OF_VIEW)}"
         )
-    levels = FIELDS_OF_VIEW[field_of_view]
-    return replace(protocol, levels=levels, size=(*protocol.size[:2], 0.0))
+    width, depth, _ = protocol.size
+    return replace(protocol, levels=FIELDS_OF_VIEW[field_of_view], size=(width, depth, 0.0))
 
 
 def place_grid(
     subject: Subject,
     protocol: Protocol,
     rng: np.random.Generator | None = None,
-    spacing: Sequence[float] | None = None,
     nib_codes: Sequence[str] = ("R", "A", "S"),
 ) -> Space:
     """Place a protocol's grid on a subject.
@@ -100,16 +122,23 @@ def place_grid(
     rng
         Jitters the position by some mm and turns thick axial slices across the cord, as an
         operator would; None for none of it.
-    spacing
-        Voxel size in mm (right-left, back-front, up-down) instead of the protocol's.
     nib_codes
         Orientation of the array, nibabel's letters.
+
+    Raises
+    ------
+    InputError
+        When the voxel size makes no grid.
     """
     s = np.interp(protocol.levels, *_level_axis(subject))
     ends = subject.curve.at(s)
-    steps = np.array(protocol.spacing if spacing is None else spacing, dtype=float)
-    if (steps <= 0).any() or not np.isfinite(steps).all():
-        raise InputError(f"a voxel size of {steps} mm makes no grid; give three positive numbers")
+    steps = np.array(protocol.spacing, dtype=float)
+    if steps.shape != (3,) or not np.isfinite(steps).all() or (steps < _LEAST_SPACING_MM).any():
+        shown = " × ".join(f"{step:g}" for step in steps)
+        raise InputError(
+            f"a voxel size of {shown} mm makes no grid; give three numbers of at least "
+            f"{_LEAST_SPACING_MM:g}"
+        )
     size = np.array(protocol.size, dtype=float)
     if size[2] == 0:
         size[2] = abs(ends[0, 2] - ends[1, 2])
@@ -128,6 +157,11 @@ def place_grid(
     if rng is not None:
         centre = centre + rng.uniform(-1, 1, 3) * np.array([4, 12, 8])
     shape = np.maximum(1, np.round(size / steps)).astype(int)
+    if shape.prod() > _MOST_VOXELS:
+        raise InputError(
+            f"a grid of {' × '.join(map(str, shape))} voxels is too large; take larger voxels or "
+            "a smaller field of view"
+        )
     affine = np.eye(4)
     affine[:3, :3] = turn @ np.diag(steps)
     affine[:3, 3] = centre - affine[:3, :3] @ ((shape - 1) / 2)
@@ -135,5 +169,5 @@ def place_grid(
     return space.reoriented(nib_codes)
 
 
-def _level_axis(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+def _level_axis(subject: Subject) -> tuple[FloatArray, FloatArray]:
     return subject.profiles["level"], subject.curve.s

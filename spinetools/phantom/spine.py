@@ -143,11 +143,13 @@ def _paint_vertebra(canvas: Canvas, field: Field, vertebra: Vertebra, structure:
         canvas.paint(patch.box, ring, Tissue.CORTEX, structure)
         canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
         return
-    block = np.maximum(bones.body(vertebra, patch.x, patch.y, patch.z), canal)
+    block: F32 = np.maximum(bones.body(vertebra, patch.x, patch.y, patch.z), canal)
     canvas.paint(patch.box, np.minimum(ring, block), Tissue.CORTEX, structure)
     canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
     canvas.paint(patch.box, block + _CORTEX_BODY_MM, Tissue.MARROW)
     if vertebra.name[0] in "TL":
         back = -vertebra.depth / 2
-        vein = np.sqrt((patch.x / 5) ** 2 + ((patch.y - back - 3) / 6) ** 2 + (patch.z / 2) ** 2)
+        vein: F32 = np.sqrt(
+            (patch.x / 5) ** 2 + ((patch.y - back - 3) / 6) ** 2 + (patch.z / 2) ** 2
+        )
         canvas.paint(patch.box, np.maximum((vein - 1) * 2, block + 0.3), Tissue.BASIVERTEBRAL)

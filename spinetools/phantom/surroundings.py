@@ -43,8 +43,10 @@ def _outline(field: Field) -> F32:
     middle = field.along((table_back + table_front) / 2)
     depth = field.along((table_front - table_back) / 2)
     bump = field.lattice.spread(waves(field, 1, 90.0, 120.0) * 2.0)
-    body = super_ellipse(field.u, field.v - middle, field.along(table_half), depth, 2.4) + bump
-    return np.minimum(body, field.ball((0, 18, 78), (76, 96, 82)), out=body)
+    body = super_ellipse(field.u, field.v - middle, field.along(table_half), depth, 2.4)
+    body += bump
+    np.minimum(body, field.ball((0, 18, 78), (76, 96, 82)), out=body)
+    return body
 
 
 def _paint_fat(canvas: Canvas, field: Field, skin: F32) -> F32:

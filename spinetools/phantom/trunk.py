@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _rib(field: Field, number: int) -> list[Rod]:
         points.append((146 * size * scale + 10, 45 * size * scale, top + 52))
     if number < 8:
         points.append((118 * size * scale, 112 * size * scale, top + 66))
-    return [(a, b, r) for a, b in zip(points[:-1], points[1:], strict=True)]
+    return [(a, b, r) for a, b in pairwise(points)]
 
 
 def _shoulder(field: Field) -> list[Rod]:
@@ -94,7 +95,7 @@ def _rod(canvas: Canvas, field: Field, rod: Rod, side: int) -> tuple[Box, F32] |
 
 
 def _paint_pelvis(canvas: Canvas, field: Field, skin: F32) -> None:
-    """The iliac wings: two plates that open from the sacrum to the sides."""
+    """Paint the iliac wings: two plates that open from the sacrum to the sides."""
     subject, scale = field.subject, field.subject.habitus.scale
     top, bottom = _level_s(field, 22.6), _level_s(field, 29.0)
     s = np.arange(top, bottom, 10.0)

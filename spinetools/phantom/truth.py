@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.image import Space
-from spinetools.labels import structures
+from spinetools.labels import level_name, structures
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.subject import Subject
 
@@ -47,6 +47,15 @@ class SliceTruth:
     angle: FloatArray
     level: npt.NDArray[np.int64]
 
+    def csv(self) -> str:
+        """Return a table with a row for each slice that the cord crosses."""
+        lines = ["slice,level,s_mm,csa_mm2,ap_mm,rl_mm,angle_deg"]
+        for i in np.flatnonzero(self.level):
+            values = (self.s[i], self.csa[i], self.ap[i], self.rl[i], self.angle[i])
+            numbers = ",".join(f"{value:.4f}" for value in values)
+            lines.append(f"{i},{level_name(int(self.level[i]))},{numbers}")
+        return "\n".join(lines) + "\n"
+
 
 def slice_axis(space: Space) -> int:
     """Return the array axis that runs up or down."""
@@ -71,7 +80,7 @@ def slice_truth(subject: Subject, space: Space) -> SliceTruth:
     at = np.where(inside, at, np.nan)
     safe = np.where(inside, at, 0.0)
     _, up, _, _ = subject.curve.frame(safe)
-    normal = np.cross(*(space.affine[:3, a] for a in others))
+    normal = np.cross(space.affine[:3, others[0]], space.affine[:3, others[1]])
     cosine = np.abs(up @ (normal / np.linalg.norm(normal)))
 
     def known(values: FloatArray) -> FloatArray:

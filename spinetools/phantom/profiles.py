@@ -1,0 +1,217 @@
+"""Cord, dural sac and bony canal along the curve: means by level, spreads, conus, narrowing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import minimum_filter1d
+
+from spinetools.phantom import numbers
+from spinetools.phantom.curve import STEP_MM
+from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.numbers import LEVEL_NUMBERS
+from spinetools.phantom.subject import GAP_FRONT_MM, GAP_SIDE_MM, N_LEVELS
+
+#: Margin between cord and dural sac that healthy subjects keep, mm: back-front, right-left.
+_LEAST_CSF_MM = (2.4, 3.0)
+
+#: What is left in front of and behind the cord's line at the tightest places, mm.
+_TIGHTEST_MM, _FILM_MM = 1.9, 0.35
+
+#: Width (SD) of a disc's bulge along the spine, mm.
+_BULGE_LENGTH_MM = 4.5
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Tables along the curve (see :class:`~spinetools.phantom.subject.Subject`) and where they end.
+
+    Attributes
+    ----------
+    tables
+        By name, one value for each sample of the curve.
+    conus_s, sac_end_s
+        Tip of the conus, end of the dural sac, mm.
+    bulges
+        How far the disc below each level bulges into the canal, mm.
+    """
+
+    tables: dict[str, FloatArray]
+    conus_s: float
+    sac_end_s: float
+    bulges: FloatArray
+
+
+def draw_profiles(
+    rng: np.random.Generator, s: FloatArray, ends: FloatArray, size: float
+) -> Profiles:
+    """Draw cord, dural sac and canal.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    s
+        (N,) samples along the curve, mm.
+    ends
+        (30,) ``s`` of the top of C1 and of the lower end of each level C1 to S5.
+    size
+        Body size, standard deviations from the mean.
+    """
+    csa = _draw_levels(rng, "cord_csa", "cord_csa_sd", size, 0.35)
+    aspect = np.array([n.cord_ap / n.cord_rl for n in LEVEL_NUMBERS])
+    aspect = aspect * (1 + 0.05 * _deviates(rng, 0.0, 0.0))
+    sac_ap = _draw_levels(rng, "sac_ap", "sac_ap_sd", size, 0.3)
+    sac_rl = _draw_levels(rng, "sac_rl", "sac_rl_sd", size, 0.3)
+
+    conus_s = _draw_conus(rng, ends)
+    to_tip = np.clip((conus_s - s) / numbers.CONUS_TAPER_MM, 0, 1)
+    taper = 1 - (1 - to_tip) ** 1.8  # of diameters: a cone whose base merges smoothly
+    area, ratio = _along(ends, csa, s), _along(ends, aspect, s)
+    ratio = ratio + (1 - ratio) * (1 - to_tip) ** 2  # the conus' tip is round
+    # what the cord would be without its conus: below, the sac keeps its place in the canal
+    full_ap = np.sqrt(4 * area * ratio / np.pi)
+    cord_ap, cord_rl = full_ap * taper, np.sqrt(4 * area / ratio / np.pi) * taper
+
+    sac_end_s = float(np.interp(rng.normal(26.3, 0.4), np.arange(len(ends)), ends))
+    close = np.clip((sac_end_s - s) / 60.0, 0, 1)
+    close = 1 - (1 - close) ** 2.5
+    # above C1 the sac opens into the cisterns
+    open_up = np.clip(-s / 25.0, 0, 1) ** 1.5
+    ap = np.maximum(_along(ends, sac_ap, s), cord_ap + _LEAST_CSF_MM[0]) * close + 10 * open_up
+    rl = np.maximum(_along(ends, sac_rl, s), cord_rl + _LEAST_CSF_MM[1]) * close + 14 * open_up
+
+    middle = smooth(-_draw_lean(rng, s, ends) * np.maximum((ap - full_ap) / 2, 0), 6.0)
+    level = continuous_level(s, ends)
+    behind = _draw_gap_behind(rng, s, ends, level)
+    tables = {
+        "cord_ap": cord_ap,
+        "cord_rl": cord_rl,
+        "sac_ap": ap,
+        "sac_rl": rl,
+        "sac_v": middle,
+        "canal_ap": ap + GAP_FRONT_MM + behind,
+        "canal_rl": rl + 2 * GAP_SIDE_MM,
+        "canal_v": middle + (GAP_FRONT_MM - behind) / 2,
+        "level": level,
+    }
+    bulges, thick = _draw_narrowing(rng)
+    _narrow(tables, s, ends[1 : N_LEVELS + 1], bulges, thick)
+    return Profiles(tables, conus_s, sac_end_s, bulges)
+
+
+def _draw_levels(
+    rng: np.random.Generator, mean: str, deviation: str, size: float, share_of_size: float
+) -> FloatArray:
+    means = np.array([getattr(n, mean) for n in LEVEL_NUMBERS])
+    deviations = np.array([getattr(n, deviation) for n in LEVEL_NUMBERS])
+    result: FloatArray = means + deviations * _deviates(rng, size, share_of_size)
+    return result
+
+
+def _deviates(rng: np.random.Generator, size: float, share_of_size: float) -> FloatArray:
+    """Unit-variance deviates a level: part body size, part the subject's own, part local."""
+    own, local = rng.normal(), rng.normal(size=N_LEVELS + 4)
+    local = np.convolve(local, np.array([0.5, 0.7, 1.0, 0.7, 0.5]) / 1.575, mode="valid")
+    rest = 1 - share_of_size**2
+    z = share_of_size * size + np.sqrt(0.8 * rest) * own + np.sqrt(0.2 * rest) * local
+    result: FloatArray = np.clip(z, -2.2, 2.2)
+    return result
+
+
+def _along(ends: FloatArray, values: FloatArray, s: FloatArray) -> FloatArray:
+    """Interpolate per-level values, placed at the levels' middles, smoothly; constant beyond."""
+    middles = (ends[:-1] + ends[1:])[: len(values)] / 2
+    result: FloatArray = PchipInterpolator(middles, values)(np.clip(s, middles[0], middles[-1]))
+    return result
+
+
+def _draw_conus(rng: np.random.Generator, ends: FloatArray) -> float:
+    """Draw where the conus ends, mm; its place is counted in levels from the top of L1."""
+    place = rng.normal(numbers.CONUS_MEAN, numbers.CONUS_SD)
+    place = float(np.clip(place, *numbers.CONUS_LIMITS))
+    return float(np.interp(19 + place, np.arange(len(ends)), ends))
+
+
+def _draw_lean(rng: np.random.Generator, s: FloatArray, ends: FloatArray) -> FloatArray:
+    """Where in the sac the cord lies: +1 touches the front, −1 the back (lying on the back)."""
+    places = np.array([-10, 60, 130, 220, 330, 400, 480, 900]) / 470 * ends[19]
+    forward = np.array([0.1, 0.15, 0.25, 0.5, 0.5, 0.1, -0.6, -0.6]) + rng.normal(0, 0.12, 8)
+    curve = PchipInterpolator(places, np.clip(forward, -0.75, 0.75))
+    result: FloatArray = curve(np.clip(s, *places[[0, -1]]))
+    return result
+
+
+def _draw_gap_behind(
+    rng: np.random.Generator, s: FloatArray, ends: FloatArray, level: FloatArray
+) -> FloatArray:
+    """Epidural fat behind the sac, mm; below the neck it lies in pads between the laminae."""
+    places = ends[[0, 2, 7, 12, 19, 23, 25]]
+    curve = PchipInterpolator(places, np.array([1.2, 1.6, 1.8, 3.0, 3.5, 5.5, 6.0]))
+    pads = 1 + 0.5 * np.cos(2 * np.pi * level) * np.clip((level - 7) / 3, 0, 1)
+    gap = curve(np.clip(s, places[0], places[-1])) * rng.uniform(0.7, 1.3)
+    result: FloatArray = gap * np.where(level < 24.5, pads, 1.0)
+    return result
+
+
+def _draw_narrowing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """How far each disc bulges into the canal, and the ligament behind, mm (C1–C2 first)."""
+    bulges = np.abs(rng.normal(0, 0.5, N_LEVELS)).clip(0, 1.2)
+    bulges[0] = 0.0
+    thick = np.zeros(N_LEVELS)
+    if rng.random() < numbers.NARROW_SHARE:
+        weights = np.full(N_LEVELS, 0.15)
+        weights[[2, 3, 4, 5, 21, 22, 23]] = (1.0, 1.6, 2.0, 1.5, 1.0, 1.6, 1.4)
+        weights[0] = 0.0
+        count = int(rng.integers(1, 5))
+        where = rng.choice(N_LEVELS, count, replace=False, p=weights / weights.sum())
+        bulges[where] = rng.uniform(1.2, 4.5, count)
+        thick[where] = rng.uniform(0.0, 2.5, count)
+    return bulges, thick
+
+
+def _narrow(
+    tables: dict[str, FloatArray],
+    s: FloatArray,
+    discs: FloatArray,
+    bulges: FloatArray,
+    thick: FloatArray,
+) -> None:
+    """Indent the sac at discs; the cord gives way by flattening, and loses some of its area."""
+    shape = np.exp(-0.5 * ((s[:, None] - discs) / _BULGE_LENGTH_MM) ** 2)
+    front = tables["sac_v"] + tables["sac_ap"] / 2 - shape @ bulges
+    back = tables["sac_v"] - tables["sac_ap"] / 2 + shape @ thick
+    front, back = np.maximum(front, _TIGHTEST_MM), np.minimum(back, -_TIGHTEST_MM)
+    has_sac = tables["sac_ap"] > 4.5
+    front = np.where(has_sac, front, tables["sac_v"] + tables["sac_ap"] / 2)
+    back = np.where(has_sac, back, tables["sac_v"] - tables["sac_ap"] / 2)
+    room = 2 * (np.minimum(front, -back) - _FILM_MM)
+    ap = tables["cord_ap"]
+    flat = np.where((ap > room) & has_sac, room / np.maximum(ap, 1e-6), 1.0)
+    # least within some mm, then smooth: no steps, and nowhere wider than there is room
+    flat = np.minimum(smooth(minimum_filter1d(flat, 9, mode="nearest"), 2.0), flat)
+    tables["cord_ap"] = ap * flat
+    tables["cord_rl"] = tables["cord_rl"] / flat**0.6
+    tables["sac_ap"], tables["sac_v"] = front - back, (front + back) / 2
+    tables["sac_rl"] = np.maximum(tables["sac_rl"], tables["cord_rl"] + 1.2 * has_sac)
+    tables["canal_rl"] = np.maximum(tables["canal_rl"], tables["sac_rl"] + 1.0)
+
+
+def continuous_level(s: FloatArray, ends: FloatArray) -> FloatArray:
+    """Continuous level: 0 at the top of C1, 24 at L5–S1, 29 below S5; negative in the head."""
+    inside = np.interp(s, ends, np.arange(len(ends)))
+    head = s / (ends[1] - ends[0])
+    tail = len(ends) - 1 + (s - ends[-1]) / 16.0
+    level: FloatArray = np.where(s < 0, head, np.where(s > ends[-1], tail, inside))
+    return level
+
+
+def smooth(values: FloatArray, sigma_mm: float) -> FloatArray:
+    """Smooth a table along the curve by a Gaussian; its ends are continued."""
+    reach = int(4 * sigma_mm / STEP_MM)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * STEP_MM / sigma_mm) ** 2)
+    padded = np.pad(values, reach, mode="edge")
+    result: FloatArray = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    return result

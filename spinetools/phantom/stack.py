@@ -1,0 +1,181 @@
+"""Stack the bones of the spine in front of and round the canal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spinetools.phantom import numbers
+from spinetools.phantom.curve import Curve
+from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.numbers import LEVEL_NUMBERS
+from spinetools.phantom.profiles import Profiles
+from spinetools.phantom.subject import N_LEVELS, Disc, Vertebra
+
+NAMES = (*(n.name for n in LEVEL_NUMBERS), *numbers.SACRAL_NAMES)
+
+#: Endplates of S1 (width, depth, mm) and of the sacral segments relative to it.
+_S1_ENDPLATE_MM = (45.6, 29.0)
+_SACRAL_WIDTH = (0.95, 0.68, 0.52, 0.42, 0.34)
+_SACRAL_DEPTH = (1.0, 0.70, 0.54, 0.45, 0.39)
+
+#: Descent of the spinous process, degrees, by number of the vertebra (0 for C1).
+_SLANT_DEG = ((0, 5), (1, 12), (5, 18), (7, 25), (11, 50), (14, 52), (17, 30), (19, 12), (24, 10),
+              (28, 20))  # fmt: skip
+
+#: Share of the angle between neighbouring discs that the bodies' wedge takes; discs take the rest.
+_WEDGE = 0.7
+
+#: The top of C1's ring below the top of its level, mm.
+_C1_TOP_MM = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Joints:
+    """The ends of all levels, top of C1 first: place, frame, size of the disc there."""
+
+    s: FloatArray
+    centres: FloatArray
+    up: FloatArray
+    right: FloatArray
+    front: FloatArray
+    width: FloatArray
+    depth: FloatArray
+    height: FloatArray
+
+
+def place_bones(
+    rng: np.random.Generator, curve: Curve, ends: FloatArray, profiles: Profiles, scale: float
+) -> tuple[tuple[Vertebra, ...], tuple[Disc, ...]]:
+    """Place disc centres in front of the canal, and bodies between them.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    curve
+        The cord's line.
+    ends
+        (30,) ``s`` of the top of C1 and of the lower end of each level C1 to S5.
+    profiles
+        Tables along the curve.
+    scale
+        Body size over the mean.
+    """
+    width, depth = (_draw_endplates(rng, axis, scale) for axis in (0, 1))
+    s = ends.copy()
+    s[0] = _C1_TOP_MM * scale
+
+    def at_joints(values: FloatArray) -> FloatArray:
+        return np.concatenate([values[:1], (values[:-1] + values[1:]) / 2, values[-1:]])
+
+    joint_depth = at_joints(depth)
+    wall = _profile(curve, profiles, "canal_v", s) + _profile(curve, profiles, "canal_ap", s) / 2
+    _, up, right, front = curve.frame(s)
+    joints = _Joints(
+        s, curve.at(s, 0.0, wall + joint_depth / 2), up, right, front,
+        at_joints(width), joint_depth, np.concatenate([[0.0], _draw_heights(rng, scale)]),
+    )  # fmt: skip
+    slants = np.deg2rad(np.interp(np.arange(len(NAMES)), *np.array(_SLANT_DEG).T))
+    vertebrae = []
+    for i, name in enumerate(NAMES):
+        middle = (s[i] + s[i + 1]) / 2
+        canal_v, canal_ap, canal_rl = (
+            float(_profile(curve, profiles, f"canal_{which}", middle))
+            for which in ("v", "ap", "rl")
+        )
+        pose = _body_pose(joints, i)
+        canal_centre = curve.at(middle, 0.0, canal_v)
+        vertebrae.append(
+            Vertebra(
+                name=name,
+                width=float(width[i]),
+                depth=float(depth[i]),
+                canal=float((canal_centre - pose.origin) @ pose.axes[1]),
+                canal_ap=canal_ap,
+                canal_rl=canal_rl,
+                pedicle=(LEVEL_NUMBERS[i].pedicle_width if i < N_LEVELS else 16.0) * scale,
+                spinous=(LEVEL_NUMBERS[i].spinous if i < N_LEVELS else 8.0) * scale,
+                slant=float(slants[i] + rng.normal(0, 0.07)),
+                **vars(pose),
+            )
+        )
+    return tuple(vertebrae), _place_discs(rng, joints, profiles.bulges)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pose:
+    origin: FloatArray
+    axes: FloatArray
+    height: float
+    span: float
+    tilt_top: float
+    tilt_bottom: float
+
+
+def _body_pose(joints: _Joints, i: int) -> _Pose:
+    """Place the body between the joints above and below."""
+    upper, lower = joints.centres[i], joints.centres[i + 1]
+    above, below = joints.height[i], joints.height[i + 1]
+    axis = upper - lower
+    span = float(np.linalg.norm(axis))
+    axis = axis / span
+    right = joints.right[i] + joints.right[i + 1]
+    right = right - (right @ axis) * axis
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(axis, right), axis])
+    tilts = [
+        float(joints.up[j] @ axes[1]) / max(float(joints.up[j] @ axis), 0.5) for j in (i, i + 1)
+    ]
+    return _Pose(
+        origin=(upper + lower) / 2 + axis * (below - above) / 4,
+        axes=axes,
+        height=max(span - (below + above) / 2, 4.0),
+        span=span,
+        tilt_top=-_WEDGE * tilts[0],
+        tilt_bottom=-_WEDGE * tilts[1],
+    )
+
+
+def _profile(
+    curve: Curve, profiles: Profiles, name: str, s: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    result: FloatArray = np.interp(np.asarray(s, dtype=float), curve.s, profiles.tables[name])
+    return result
+
+
+def _draw_endplates(rng: np.random.Generator, axis: int, scale: float) -> FloatArray:
+    """Widths (axis 0) or depths (axis 1) of all bodies, mm."""
+    mean = np.array([(n.endplate_width, n.endplate_depth)[axis] for n in LEVEL_NUMBERS])
+    own = mean * scale * (1 + numbers.ENDPLATE_CV * rng.normal(size=N_LEVELS).clip(-2, 2))
+    sacral = np.array((_SACRAL_WIDTH, _SACRAL_DEPTH)[axis]) * _S1_ENDPLATE_MM[axis] * scale
+    return np.concatenate([own, sacral])
+
+
+def _draw_heights(rng: np.random.Generator, scale: float) -> FloatArray:
+    """Height of the disc below each level, mm; the sacrum's remnants are thin."""
+    mean = np.array([level.disc for level in LEVEL_NUMBERS])
+    own = rng.normal(0, 0.5) + rng.normal(0, 0.85, N_LEVELS)
+    heights = mean * scale * np.clip(1 + numbers.DISC_CV * own, 0.5, 1.5)
+    return np.concatenate([heights, np.full(5, 1.5)])
+
+
+def _place_discs(rng: np.random.Generator, joints: _Joints, bulges: FloatArray) -> tuple[Disc, ...]:
+    age = rng.beta(1.6, 2.0)
+    names = (*(n.name for n in LEVEL_NUMBERS), "S")
+    return tuple(
+        Disc(
+            name=f"{names[i - 1]}-{names[i]}",
+            s=float(joints.s[i]),
+            origin=joints.centres[i],
+            axes=np.stack([joints.right[i], joints.front[i], joints.up[i]]),
+            width=float(joints.width[i]),
+            depth=float(joints.depth[i]),
+            height=float(joints.height[i]),
+            bulge=float(bulges[i - 1]),
+            degeneration=float(np.clip(age + rng.normal(0, 0.25), 0, 1)),
+        )
+        for i in range(2, N_LEVELS + 1)  # the first disc lies between C2 and C3
+    )
