@@ -123,7 +123,7 @@ while IFS= read -r -d '' image; do
         echo "== $below: FAILED" >&2
     fi
 done < <(find -L "$INPUT" -name derivatives -prune -o -type f \
-    \( -name '*.nii.gz' -o -name '*.nii' \) -print0 | sort -z)
+    \( -name '*.nii.gz' -o -name '*.nii' \) -print0 | LC_ALL=C sort -z)
 
 if [ $((${#done_ones[@]} + ${#failed[@]})) -eq 0 ]; then
     echo "batch_processing.sh: $INPUT has no image whose name ends in a contrast; see -h" >&2

@@ -4,7 +4,8 @@
 
 The image is errsm21 T2w where the real images are there (384 × 215 × 52 voxels of 1 mm), else the
 simulated spine of the protocol t2_3d. Prints tables and writes results/speed.tsv: the median wall
-time of some runs, and the largest memory (resident set) that a run needed.
+time of some runs, the median processor time (which a busy machine changes less), and the largest
+memory (resident set) that a run needed.
 """
 
 from __future__ import annotations
@@ -122,13 +123,14 @@ def command_lines(files: Inputs) -> Iterator[tuple[list[str], str]]:
 
 def measure(words: Sequence[str], folder: Path, runs: int, note: str) -> dict[str, str]:
     """Run a command some times in an empty folder."""
-    times, peaks = [], []
+    times, busy, peaks = [], [], []
     for _ in range(runs):
         work = folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
-        seconds, peak = timed([str(BIN / words[0]), *words[1:]], work)
+        seconds, processor, peak = timed([str(BIN / words[0]), *words[1:]], work)
         times.append(seconds)
+        busy.append(processor)
         peaks.append(peak)
     shown = [Path(word).name if os.sep in word else word for word in words]
     print(f"{statistics.median(times):7.2f} s  {' '.join(shown)}", file=sys.stderr, flush=True)
@@ -137,13 +139,14 @@ def measure(words: Sequence[str], folder: Path, runs: int, note: str) -> dict[st
         "median, s": number(statistics.median(times)),
         "fastest, s": number(min(times)),
         "slowest, s": number(max(times)),
+        "processor, s": number(statistics.median(busy)),
         "memory, MB": number(max(peaks), 0),
         "note": note,
     }
 
 
-def timed(words: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Run a process; return its wall time (s) and its largest resident set (MB)."""
+def timed(words: Sequence[str], folder: Path) -> tuple[float, float, float]:
+    """Run a process; return wall time (s), processor time (s) and largest resident set (MB)."""
     with (folder / "stderr.txt").open("w") as messages:
         start = time.perf_counter()
         process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
@@ -154,7 +157,7 @@ def timed(words: Sequence[str], folder: Path) -> tuple[float, float]:
         sys.exit(f"{' '.join(words)} failed: {(folder / 'stderr.txt').read_text()}")
     # kilobytes on Linux, bytes on macOS
     unit = 1e6 if sys.platform == "darwin" else 1e3
-    return seconds, usage.ru_maxrss / unit
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
 def startup(folder: Path, runs: int) -> list[dict[str, str]]:
@@ -194,6 +197,7 @@ def stress(folder: Path, files: Inputs) -> dict[str, str]:
         "median, s": number(seconds),
         "fastest, s": "n/a",
         "slowest, s": "n/a",
+        "processor, s": "n/a",
         "memory, MB": "n/a",
         "note": note,
     }

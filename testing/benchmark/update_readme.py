@@ -54,46 +54,56 @@ def accuracy(folder: Path = RESULTS) -> str:
                 {"image": f"`{line['image']}`{USES[line['use']]}", **figures([line], [seg])}
             )
     simulated = [row for row in lines if row["use"] == "phantom"]
-    for protocol in dict.fromkeys(row["image"].rsplit("_", 1)[0] for row in simulated):
-        own_lines, own_segs = (
-            [row for row in table if row["image"].rsplit("_", 1)[0] == protocol]
-            for table in (lines, segmentations)
-        )
-        name = f"simulated {protocol.replace('_', ' ')} (mean of {len(own_segs)})"
+    for protocol in dict.fromkeys(protocol_of(row) for row in simulated):
+        own_lines = [row for row in simulated if protocol_of(row) == protocol]
+        own_segs = [
+            row for row in segmentations if row["use"] == "phantom" and protocol_of(row) == protocol
+        ]
+        name = f"simulated {protocol.replace('_', ' ')}, mean of {len(own_segs)}"
         rows.append({"image": name, **figures(own_lines, own_segs)})
     return markdown(rows)
 
 
+def protocol_of(row: Row) -> str:
+    """Return the protocol of a simulated image: its name without the seed."""
+    return row["image"].rsplit("_", 1)[0]
+
+
 def figures(lines: list[dict[str, str]], segs: list[dict[str, str]]) -> Row:
-    """Return the figures of one image, or their means; worst is the worst of all."""
+    """Return the figures of one image, or means over those that did not fail."""
+    failed = sum(row["slices found"] == "failed" for row in segs)
+    lines, segs = (
+        [row for row in table if row["slices found"] != "failed"] for table in (lines, segs)
+    )
+    found = mean_percent(segs, "slices found")
     return {
         "centreline, mean / worst error": f"{mean(lines, 'mean error, mm', 2)} / "
-        f"{number(max(values(lines, 'worst, mm')))} mm",
+        f"{number(max(values(lines, 'worst, mm'), default=float('nan')))} mm",
         "centreline in the cord": mean_percent(lines, "inside the cord"),
         "Dice": mean(segs, "Dice", 3),
         "mean surface distance": f"{mean(segs, 'mean surface distance, mm', 2)} mm",
         "area": f"{mean(segs, 'area, %', 1, sign=True)} %",
-        "slices found": mean_percent(segs, "slices found"),
+        "slices found": f"{found}; {failed} failed" if failed else found,
     }
 
 
 def values(rows: Iterable[Row], key: str) -> list[float]:
-    """Return a column as numbers; what failed is not a number."""
+    """Return a column as numbers; where there is none it is not a number."""
     texts = [row[key].removesuffix(" %").replace("−", "-") for row in rows]
-    return [float("nan") if text in ("n/a", "failed") else float(text) for text in texts]
+    return [float("nan") if text == "n/a" else float(text) for text in texts]
 
 
 def mean(rows: list[dict[str, str]], key: str, digits: int, sign: bool = False) -> str:
     """Return a column's mean as text."""
     found = values(rows, key)
-    return number(sum(found) / len(found), digits, sign)
+    return number(sum(found) / len(found), digits, sign) if found else "n/a"
 
 
 def mean_percent(rows: list[dict[str, str]], key: str) -> str:
     """Return the mean of percentages; 100 % only where all are."""
     found = values(rows, key)
-    average = sum(found) / len(found)
-    return f"{average:.0f} %" if average in (0, 100) else f"{average:.1f} %"
+    average = sum(found) / len(found) if found else float("nan")
+    return f"{average:.0f} %" if average in (0, 100) else f"{number(average, 1)} %"
 
 
 def speed(folder: Path = RESULTS) -> str:

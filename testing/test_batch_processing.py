@@ -1,0 +1,257 @@
+"""batch_processing.sh: what it runs on what, what it does about failures, and its sample."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "batch_processing.sh"
+#: A command that notes its arguments, and fails on images whose name has "broken" in it.
+STAND_IN = """#!/usr/bin/env bash
+printf '%s' "$(basename "$0")" >>"$LOG"
+printf '\\t%s' "$@" >>"$LOG"
+printf '\\tREFRESH=%s\\n' "${SPINETOOLS_QC_REFRESH:-}" >>"$LOG"
+case "$(basename "$0") $2" in st_propseg*broken*) exit 1 ;; esac
+while [ $# -gt 0 ]; do
+    case $1 in
+    -o) mkdir -p "$(dirname "$2")" && echo made >"$2" ;;
+    -qc) mkdir -p "$2" ;;
+    esac
+    shift
+done
+"""
+
+Batch = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", SCRIPT, *args], cwd=folder, env={**os.environ, **environment},
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Batch:
+    """Run the script with stand-ins instead of the commands."""
+    stand_ins = tmp_path / "bin"
+    stand_ins.mkdir()
+    for name in ("st_get_centerline", "st_propseg", "st_process_segmentation", "st_qc"):
+        (stand_ins / name).write_text(STAND_IN)
+        (stand_ins / name).chmod(0o755)
+
+    def start(*args: str) -> subprocess.CompletedProcess[str]:
+        path = f"{stand_ins}{os.pathsep}{os.environ['PATH']}"
+        return run(tmp_path, *args, PATH=path, LOG=str(tmp_path / "log"))
+
+    return start
+
+
+def calls(tmp_path: Path, command: str) -> list[list[str]]:
+    lines = (tmp_path / "log").read_text().splitlines()
+    return [line.split("\t")[1:] for line in lines if line.split("\t")[0] == command]
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a stand-in")
+
+
+CONTRASTS = {
+    "sub-01_T1w": "t1",
+    "sub-01_T2w": "t2",
+    "sub-01_acq-sag_T2w": "t2",
+    "sub-01_T2star": "t2s",
+    "sub-01_T2starw": "t2s",
+    "sub-01_acq-MTon_MTS": "t2s",
+    "sub-01_acq-T1w_MTS": "t1",
+    "sub-01_dwi": "dwi",
+}
+
+
+def test_the_contrast_comes_from_the_name(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", *(f"{name}.nii.gz" for name in CONTRASTS))
+    done = batch("study")
+    assert done.returncode == 0, done.stderr
+    seen = {
+        Path(call[call.index("-i") + 1]).name.removesuffix(".nii.gz"): call[call.index("-c") + 1]
+        for call in calls(tmp_path, "st_propseg")
+    }
+    assert seen == CONTRASTS
+
+
+def test_other_files_are_left_alone_and_named(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", "a_T2w.nii.gz", "a_T2w_seg.nii.gz", "notes.txt", "a_bold.nii.gz",
+         "derivatives/a_T2w.nii.gz", "b_T2w.nii")  # fmt: skip
+    done = batch("study")
+    images = [call[call.index("-i") + 1] for call in calls(tmp_path, "st_propseg")]
+    assert images == ["study/a_T2w.nii.gz", "study/b_T2w.nii"]
+    left = "left alone, as their names end in no contrast: a_T2w_seg.nii.gz a_bold.nii.gz"
+    assert left in done.stdout.splitlines()
+
+
+def test_each_step_takes_the_result_of_the_one_before(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "my study", "sub 1/anat/sub-1 x_T2w.nii.gz")
+    done = batch("my study")
+    assert done.returncode == 0, done.stderr
+    out = "runs/my study/sub 1/anat/sub-1 x_T2w"
+    (centerline,), (propseg,), (measure,) = (
+        calls(tmp_path, name)
+        for name in ("st_get_centerline", "st_propseg", "st_process_segmentation")
+    )
+    assert centerline[centerline.index("-o") + 1] == f"{out}_centerline.nii.gz"
+    assert propseg[propseg.index("-init-centerline") + 1] == f"{out}_centerline.nii.gz"
+    assert propseg[propseg.index("-qc") : propseg.index("-qc") + 6] == [
+        "-qc", "runs/my study/qc", "-qc-dataset", "my study", "-qc-subject", "sub-1 x",
+    ]  # fmt: skip
+    assert measure[measure.index("-i") + 1] == f"{out}_seg.nii.gz"
+    assert measure[measure.index("-o") + 1] == f"{out}_csa.csv"
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ("a_T2w_levels.nii.gz", ["-vertfile", "study/a_T2w_levels.nii.gz", "-perlevel", "1"]),
+        ("a_T2w_discs.nii", ["-discfile", "study/a_T2w_discs.nii", "-perlevel", "1"]),
+        ("other_levels.nii.gz", ["-perslice", "1"]),
+    ],
+)
+def test_levels_beside_the_image_are_used(
+    batch: Batch, tmp_path: Path, beside: str, expected: list[str]
+) -> None:
+    make(tmp_path / "study", "a_T2w.nii.gz", beside)
+    assert batch("study").returncode == 0
+    (measure,) = calls(tmp_path, "st_process_segmentation")
+    assert measure[2:-3] == expected
+
+
+def test_the_report_is_refreshed_once_at_the_end(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", "a_T2w.nii.gz", "b_T2w.nii.gz")
+    batch("study", "out")
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert all(line.endswith("REFRESH=0") for line in lines)
+    assert [line.split("\t")[0] for line in lines].count("st_qc") == 1
+    assert lines[-1].startswith("st_qc\t-v\t0\t-refresh\t-qc\tout/qc\t")
+
+
+def test_a_failure_stops_the_chain_of_its_image_only(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", "a_broken_T2w.nii.gz", "b_T2w.nii.gz")
+    done = batch("study")
+    assert done.returncode == 1
+    measured = [call[call.index("-i") + 1] for call in calls(tmp_path, "st_process_segmentation")]
+    assert measured == ["runs/study/b_T2w_seg.nii.gz"]
+    ending = done.stdout.splitlines()[-3:]
+    assert ending[0] == "done: 1 of 2 images, in runs/study"
+    assert ending[1] == "failed: a_broken_T2w.nii.gz"
+    assert ending[2] == f"open in a browser: {tmp_path}/runs/study/qc/index.html"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("missing",), 1, "missing is no folder"),
+        (("empty",), 1, "has no image whose name ends in a contrast"),
+        (("a", "b", "c"), 2, "expected at most a folder and an output folder"),
+    ],
+)
+def test_wrong_use(
+    batch: Batch, tmp_path: Path, args: tuple[str, ...], code: int, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = batch(*args)
+    assert done.returncode == code
+    assert message in done.stderr
+
+
+def test_without_the_commands_it_says_how_to_install(tmp_path: Path) -> None:
+    done = run(tmp_path, PATH="/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "pip install ." in done.stderr
+
+
+def test_help_is_the_script_s_own_text(tmp_path: Path) -> None:
+    done = run(tmp_path, "-h")
+    assert done.returncode == 0
+    assert done.stdout.startswith("The tutorial's chain")
+    assert "exit code is then 1" in done.stdout
+
+
+# -- with the real commands ---------------------------------------------------------------------
+
+
+def installed() -> str:
+    """Return a PATH on which the commands beside this Python come first."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def report_entries(report: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_text()) for path in sorted((report / "entries").glob("*.json"))]
+
+
+@pytest.mark.slow
+def test_the_sample_runs_from_nothing_to_the_report(tmp_path: Path) -> None:
+    done = run(tmp_path, PATH=installed())
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1].removeprefix("open in a browser: "))
+    assert page == tmp_path / "runs/sample/qc/index.html"
+    assert page.is_file()
+    entries = report_entries(page.parent)
+    assert sorted((str(e["process"]), str(e["contrast"])) for e in entries) == [
+        ("st_get_centerline", "t1"), ("st_get_centerline", "t2"),
+        ("st_propseg", "t1"), ("st_propseg", "t2"),
+    ]  # fmt: skip
+    index = (page.parent / "entries.js").read_text()
+    assert all(str(entry["id"]) in index for entry in entries)
+    assert areas(tmp_path / "runs/sample/sub-01_T2w_csa.csv", "VertLevel", "MEAN(area)") == (
+        pytest.approx(areas(tmp_path / "sample/sub-01_T2w_truth.csv", "level", "csa_mm2"), rel=0.1)
+    )
+    assert (tmp_path / "runs/sample/sub-01_T1w_csa.csv").is_file()
+
+
+def areas(table: Path, level: str, area: str) -> list[float]:
+    """Return the mean area at C2, C3, C4 and C5."""
+    with table.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return [
+        float(np.mean([float(row[area]) for row in rows if row[level] in (f"C{n}", str(n))]))
+        for n in (2, 3, 4, 5)
+    ]
+
+
+@pytest.mark.slow
+def test_a_broken_file_is_listed_and_the_others_are_done(tmp_path: Path) -> None:
+    from spinetools.phantom import make_phantom
+
+    study = tmp_path / "study"
+    study.mkdir()
+    make_phantom(seed=1, protocol="t2s_axial").image.save(study / "sub-01_T2star.nii.gz")
+    whole = (study / "sub-01_T2star.nii.gz").read_bytes()
+    (study / "sub-00_T2w.nii.gz").write_bytes(whole[: len(whole) // 2])
+    before = sorted(study.iterdir())
+    done = run(tmp_path, "study", PATH=installed())
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-3:] == [
+        "done: 1 of 2 images, in runs/study",
+        "failed: sub-00_T2w.nii.gz",
+        f"open in a browser: {tmp_path}/runs/study/qc/index.html",
+    ]
+    assert "st_get_centerline: error: study/sub-00_T2w.nii.gz cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(study.iterdir()) == before
+    made = sorted(path.name for path in (tmp_path / "runs/study").glob("sub-*"))
+    assert made == [
+        "sub-01_T2star_centerline.csv", "sub-01_T2star_centerline.json",
+        "sub-01_T2star_centerline.nii.gz", "sub-01_T2star_csa.csv", "sub-01_T2star_csa.json",
+        "sub-01_T2star_seg.json", "sub-01_T2star_seg.nii.gz",
+    ]  # fmt: skip
+    assert len(report_entries(tmp_path / "runs/study/qc")) == 2
