@@ -32,9 +32,12 @@ class StParser(argparse.ArgumentParser):
         First paragraphs of the help, with an empty line between; they are wrapped.
     example
         One or more command lines shown at the end of the help.
+    bare
+        Whether the command may be called without any argument; otherwise that is a usage error,
+        also where no argument is required by itself.
     """
 
-    def __init__(self, prog: str, description: str, example: str = "") -> None:
+    def __init__(self, prog: str, description: str, example: str = "", bare: bool = False) -> None:
         epilog = f"example:\n  {example}" if example else None
         super().__init__(
             prog=prog,
@@ -44,6 +47,7 @@ class StParser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self._bare = bare
         group = self.add_argument_group("general")
         group.add_argument("-h", "-help", "--help", action="help", help="show this help and exit")
         group.add_argument(
@@ -78,7 +82,10 @@ class StParser(argparse.ArgumentParser):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else "; -h lists the options"
             self.error(f"unknown option {token!r}{hint}")
-        return super().parse_known_args(tokens, namespace)
+        parsed = super().parse_known_args(tokens, namespace)
+        if not tokens and not self._bare:
+            self.error("no arguments: -h shows the options")
+        return parsed
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         """Match no option by its beginning: ``-2`` is a number even beside ``-2d-slices``."""

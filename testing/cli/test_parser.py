@@ -47,6 +47,14 @@ def test_options_are_taken_in_full_only(
     assert said in _error(parser, token, capsys=capsys)
 
 
+def test_no_arguments_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        StParser("st_x", "x").parse_args([])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "st_x: no arguments: -h shows the options\n"
+    assert StParser("st_x", "x", bare=True).parse_args([]).v == 1
+
+
 def test_negative_numbers_and_dashes_are_values(parser: StParser) -> None:
     assert parser.parse_args(["-i", "a.nii", "-shift", "-2"]).shift == -2
     assert parser.parse_args(["-i", "a.nii", "-shift", "-0.5"]).shift == -0.5
