@@ -335,15 +335,15 @@ def cropped_slices(cut: Cut, extent: Extent) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def midsagittal_cut(space: Space, axial: Frame, centres: FloatArray) -> Cut:
+def midsagittal_cut(space: Space, extent: Extent, centres: FloatArray) -> Cut:
     """Cut one sagittal picture of all rows that follows the cord to the left and right.
 
     Parameters
     ----------
     space
         The grid.
-    axial
-        Its axial frame.
+    extent
+        Of the segmentation in the grid's axial frame: all of it is shown.
     centres
         The cord's centre in every slice of the axial frame: row (front to back) and column (right
         to left).
@@ -351,9 +351,12 @@ def midsagittal_cut(space: Space, axial: Frame, centres: FloatArray) -> Cut:
     frame = Frame(space, "sagittal")
     # both frames run from the head down, from front to back, and from right to left
     curve = np.clip(np.rint(centres[:, 1]), 0, frame.shape[2] - 1).astype(int)
-    margin = SAGITTAL_MARGIN_MM / frame.spacing[1]
-    left = max(0, int(np.floor(centres[:, 0].min() - margin)))
-    right = min(frame.shape[1], int(np.ceil(centres[:, 0].max() + margin)) + 1)
+    around, beside = (mm / frame.spacing[1] for mm in (SAGITTAL_MARGIN_MM, MARGIN_MM))
+    left, right = centres[:, 0].min() - around, centres[:, 0].max() + around
+    if len(extent.filled):
+        left = min(left, np.nanmin(extent.low[:, 0]) - beside)
+        right = max(right, np.nanmax(extent.high[:, 0]) + beside)
+    left, right = max(0, int(left)), min(frame.shape[1], int(right) + 2)
     return Cut(
         frame,
         slices=(-1,),

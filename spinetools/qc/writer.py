@@ -212,7 +212,7 @@ def _draw(
     union = np.logical_or.reduce(masks) if masks else np.zeros(image.space.shape, dtype=bool)
     extent = extent_of(frame.array(union))
     centres = follow(extent, frame.shape, frame.spacing[2])
-    middle = midsagittal_cut(image.space, frame, centres)
+    middle = midsagittal_cut(image.space, extent, centres)
     cropped: tuple[int, ...] = ()
     if plane == "sagittal":
         cut = sagittal_cut(middle, middle.frame.array(union), render.MAX_TILES["sagittal"])

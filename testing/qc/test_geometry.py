@@ -73,8 +73,8 @@ def test_axial_tiles_run_from_head_to_foot(cord, codes):
 def test_sagittal_tile_shows_the_native_slice_and_the_right_side(cord, codes):
     image, mask = cord(codes)
     spot, index = marked(image, (24, 44, 30))
-    _, frame, _, centres = axial(mask)
-    middle = midsagittal_cut(image.space, frame, centres)
+    _, _, extent, centres = axial(mask)
+    middle = midsagittal_cut(image.space, extent, centres)
     cut = sagittal_cut(middle, middle.frame.array(mask.data > 0), most=99)
     found = np.argwhere(cut.tiles(spot.data)[1:])
     tile, row, column = found[0]
@@ -91,8 +91,8 @@ def test_sagittal_tile_shows_the_native_slice_and_the_right_side(cord, codes):
 @pytest.mark.parametrize("codes", CODES)
 def test_the_sagittal_cut_follows_the_cord(cord, codes):
     image, mask = cord(codes)
-    _, frame, _, centres = axial(mask)
-    middle = midsagittal_cut(image.space, frame, centres)
+    _, _, extent, centres = axial(mask)
+    middle = midsagittal_cut(image.space, extent, centres)
     tile = middle.tiles(mask.data)[0]
     # every row that has cord shows cord, though no straight sagittal slice does
     straight = [(mask.data.take(i, middle.frame.axes[2]) > 0) for i in range(SHAPE_X)]
@@ -188,3 +188,14 @@ def test_oblique_grid_goes_to_the_nearest_plane():
     frame = Frame(Space((20, 30, 10), affine), "axial")
     assert frame.axes == (1, 0, 2)
     assert frame.spacing == pytest.approx((1, 1, 3))
+
+
+def test_the_sagittal_picture_shows_all_of_a_segmentation_from_front_to_back(cord):
+    image, mask = cord("PSR")
+    wide = mask.data.copy()
+    frame = Frame(mask.space, "axial")
+    frame.array(wide)[2:54, 18:22, 20] = 1
+    _, _, extent, centres = axial(mask.like(wide))
+    cut = midsagittal_cut(image.space, extent, centres)
+    assert cut.lefts[0] == 0
+    assert cut.lefts[0] + cut.size[1] == 56

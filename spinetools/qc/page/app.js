@@ -99,9 +99,9 @@ QC.app = {
       n: () => QC.byId("note").focus(),
       o: () => QC.viewer.setStyle(QC.settings.values.style === "fill" ? "outline" : "fill"),
       u: () => QC.table.nextUnrated(),
-      "+": () => QC.viewer.resize(1),
-      "=": () => QC.viewer.resize(1),
-      "-": () => QC.viewer.resize(-1),
+      "+": () => QC.mosaic.resize(1),
+      "=": () => QC.mosaic.resize(1),
+      "-": () => QC.mosaic.resize(-1),
       "/": () => QC.byId("search").focus(),
       "?": () => QC.byId("help-dialog").showModal(),
     };

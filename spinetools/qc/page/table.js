@@ -43,6 +43,8 @@ QC.table = {
       });
       QC.byId("columns").append(QC.element("th", { scope: "col", class: `col-${column}` }, button));
     }
+    const flagged = QC.entries.some((entry) => entry.flags.length > 0);
+    QC.byId("rows").parentElement.classList.toggle("no-flags", !flagged);
     QC.ratings.listeners.push((key) => {
       for (const entry of QC.entries) {
         if (entry.case === key) this.drawRating(entry);

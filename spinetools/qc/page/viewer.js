@@ -15,8 +15,8 @@ QC.viewer = {
     QC.byId("view-slice").addEventListener("click", () => this.setView("slice"));
     QC.byId("style-fill").addEventListener("click", () => this.setStyle("fill"));
     QC.byId("style-outline").addEventListener("click", () => this.setStyle("outline"));
-    QC.byId("smaller").addEventListener("click", () => this.resize(-1));
-    QC.byId("larger").addEventListener("click", () => this.resize(1));
+    QC.byId("smaller").addEventListener("click", () => QC.mosaic.resize(-1));
+    QC.byId("larger").addEventListener("click", () => QC.mosaic.resize(1));
     QC.byId("slice-first").addEventListener("click", () => this.go(0));
     QC.byId("slice-previous").addEventListener("click", () => this.step(-1));
     QC.byId("slice-next").addEventListener("click", () => this.step(1));
@@ -97,7 +97,7 @@ QC.viewer = {
   draw() {
     this.drawLayers();
     this.drawCaption();
-    QC.replace(QC.byId("mosaic"));
+    QC.mosaic.clear();
     this.drawSingle();
     QC.overview.draw(this.detail, this.side, (index) => this.goToIndex(index));
     this.applyStyle();
@@ -162,9 +162,8 @@ QC.viewer = {
 
   setView(name) {
     QC.settings.set("view", name);
-    const mosaic = QC.byId("mosaic");
-    QC.show(mosaic, name === "mosaic");
-    if (this.view && name === "mosaic" && !mosaic.firstChild) this.drawMosaic();
+    QC.show(QC.byId("mosaic"), name === "mosaic");
+    if (this.view && name === "mosaic" && QC.mosaic.view !== this.view) this.drawMosaic();
     QC.show(QC.byId("single"), name === "slice");
     QC.show(QC.byId("size-buttons"), name === "mosaic");
     QC.show(QC.byId("caption"), name === "mosaic");
@@ -190,8 +189,8 @@ QC.viewer = {
     const { view } = this;
     const [top, right, bottom, left] = view.letters;
     const words = { R: "right", L: "left", A: "front", P: "back", S: "head", I: "feet" };
-    const rest = [`numbers are voxel index ${this.axis()}`];
-    if (view.every > 1) rest.push(`every ${view.every}. slice shown`);
+    const rest = [`numbers are voxel ${this.axis()}`];
+    if (view.every > 1) rest.push(`one slice in ${view.every} is shown`);
     QC.replace(
       QC.byId("caption"),
       QC.element(
@@ -203,7 +202,7 @@ QC.viewer = {
         QC.element("i", { class: "w", text: left }),
       ),
       QC.element("span", {
-        text: `Patient's ${words[left]} (${left}) is on the left of the picture; ${rest.join("; ")}.`,
+        text: `The patient's ${words[left]} is on the left; ${rest.join("; ")}.`,
       }),
     );
   },
@@ -214,43 +213,11 @@ QC.viewer = {
   },
 
   drawMosaic() {
-    const { detail, view } = this;
-    const tiles = view.indices.map((index, tile) => {
-      const flags = this.flagsOf(index);
-      const node = QC.element(
-        "div",
-        {
-          class: flags.length > 0 ? "tile flagged" : "tile",
-          data: { tile },
-          title: flags.map((flag) => `${flag.kind}: ${flag.reason}`).join("\n") || null,
-        },
-        QC.tiles.picture(detail, view, tile),
-        QC.element("span", { class: "number", text: index === null ? "along the cord" : index }),
-      );
-      node.addEventListener("click", () => {
-        this.tile = tile;
-        this.setView("slice");
-      });
-      return node;
+    QC.mosaic.draw(this.detail, this.view, (index) => this.flagsOf(index), (tile) => {
+      this.tile = tile;
+      this.setView("slice");
     });
-    QC.replace(QC.byId("mosaic"), ...tiles);
-    this.applyTileSize();
     this.applyStyle();
-  },
-
-  resize(step) {
-    const tile = Math.round(QC.settings.values.tile * (step > 0 ? 1.25 : 0.8));
-    QC.settings.set("tile", Math.min(Math.max(tile, 60), 420));
-    this.applyTileSize();
-  },
-
-  applyTileSize() {
-    if (!this.view) return;
-    const [height, width] = QC.tiles.extent(this.view);
-    // a whole spine in the sagittal plane is some four times as tall as an axial tile
-    const mm = QC.settings.values.tile / (this.view.plane === "axial" ? Math.max(width, height) : 75);
-    QC.byId("mosaic").style.setProperty("--tile", `${Math.round(width * mm)}px`);
-    QC.byId("mosaic").style.setProperty("--tile-height", `${Math.round(height * mm + 20)}px`);
   },
 
   drawSingle() {
@@ -278,6 +245,7 @@ QC.viewer = {
   fit() {
     if (!this.view) return;
     QC.overview.fit();
+    QC.mosaic.fit();
     if (QC.settings.values.view !== "slice") return;
     const [height, width] = QC.tiles.extent(this.view);
     const frame = QC.byId("frame");
@@ -303,13 +271,7 @@ QC.viewer = {
   go(tile) {
     if (!this.view) return;
     this.tile = Math.max(0, Math.min(this.view.indices.length - 1, tile));
-    const mosaic = QC.byId("mosaic");
-    for (const node of mosaic.querySelectorAll(".current")) node.classList.remove("current");
-    const node = mosaic.children[this.tile];
-    if (node) {
-      node.classList.add("current");
-      if (!mosaic.hidden) node.scrollIntoView({ block: "nearest" });
-    }
+    QC.mosaic.mark(this.tile);
     this.placeSingle();
     this.label();
     QC.overview.place(this.index());
