@@ -29,6 +29,19 @@ from cases import RESULTS, real_folder
 from tables import machine, markdown, number, write_tsv
 
 BIN = Path(sys.executable).parent
+#: Runs a command and prints exit code, wall time, processor time and largest resident set. A
+#: process counts its parent's memory at the moment of the fork as its own: this parent is small.
+LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+null = os.open(os.devnull, os.O_WRONLY)
+out = [(os.POSIX_SPAWN_DUP2, null, 1)]
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=out)
+_, status, usage = os.wait4(child, 0)
+seconds = time.perf_counter() - start
+print(os.waitstatus_to_exitcode(status), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+"""
+
 #: Writers at once, and entries of each, of the report's stress test.
 WRITERS, ENTRIES = 16, 20
 
@@ -147,17 +160,13 @@ def measure(words: Sequence[str], folder: Path, runs: int, note: str) -> dict[st
 
 def timed(words: Sequence[str], folder: Path) -> tuple[float, float, float]:
     """Run a process; return wall time (s), processor time (s) and largest resident set (MB)."""
-    with (folder / "stderr.txt").open("w") as messages:
-        start = time.perf_counter()
-        process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=messages)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(words)} failed: {(folder / 'stderr.txt').read_text()}")
+    launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, *words]
+    done = subprocess.run(launcher, cwd=folder, capture_output=True, text=True, check=True)
+    code, seconds, processor, largest = map(float, done.stdout.split())
+    if code:
+        sys.exit(f"{' '.join(words)} failed: {done.stderr}")
     # kilobytes on Linux, bytes on macOS
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
+    return seconds, processor, largest / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def startup(folder: Path, runs: int) -> list[dict[str, str]]:
