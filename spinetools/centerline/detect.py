@@ -110,8 +110,9 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     maps = probability_maps(canonical, slices, detector)
     scores = [ndimage.gaussian_filter(m, CORD_SIGMA_MM / pixel_mm) for m in maps]
     zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
+    forced: dict[int, FloatArray] = {}
     if points_voxel is not None:
-        _force(scores, slices, canonical, image, points_voxel, zoom)
+        forced = _force(scores, slices, canonical, image, points_voxel, zoom)
     path = best_path(scores, np.diff(slices) * spacing[2], SMOOTHNESS)
     rows = np.arange(len(slices))
     certainty = np.array([np.minimum(scores[k], 1)[tuple(path[k])] for k in rows])
@@ -119,6 +120,8 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     centres = np.stack([centre for centre, _ in seen])
     radius_mm = np.sqrt(np.array([area for _, area in seen]) / np.pi)
     certain = certainty.astype(np.float64)
+    for row, place in forced.items():  # a person's word counts more than the detector's
+        centres[row], certain[row] = place, 1.0
     detection = Detection(slices, (centres + 0.5) / zoom - 0.5, certain, radius_mm)
     length = float(detection.present.sum() * every * spacing[2])
     if length < min(LEAST_LENGTH_MM, canonical.shape[2] * spacing[2] / 2):
@@ -203,16 +206,19 @@ def _force(
     image: Image,
     points_voxel: FloatArray,
     zoom: FloatArray,
-) -> None:
-    """Leave only the given place open in the slices nearest to the points."""
+) -> dict[int, FloatArray]:
+    """Leave only the given place open in the slices nearest to the points; give it by row."""
+    forced: dict[int, FloatArray] = {}
     places = canonical.space.to_voxel(image.space.to_world(points_voxel))
     for place in places:
         inside = (place > -0.5).all() and (place < np.array(canonical.shape) - 0.5).all()
         if not inside:
             raise InputError(f"an init point lies outside {image.name}; check its space")
         row = int(np.abs(slices - place[2]).argmin())
-        pixel = np.round((place[:2] + 0.5) * zoom - 0.5).astype(int)
+        forced[row] = (place[:2] + 0.5) * zoom - 0.5
+        pixel = np.round(forced[row]).astype(int)
         pixel = np.clip(pixel, 0, np.array(scores[row].shape) - 1)
         # not infinite: other points may contradict, and the slope is limited
         scores[row] = scores[row] - 100
         scores[row][tuple(pixel)] += 101
+    return forced

@@ -39,6 +39,8 @@ AP_SHARE, RL_SHARE = 0.85, 1.3
 EVIDENCE_PENALTY = 15.0
 #: An area this much larger than the last section's is a jump.
 AREA_JUMP = 1.25
+#: A prior ring is at most this much wider than the cord that the detector sees.
+LARGEST_SHARE = 1.12
 #: Below this area (mm²) the cord has ended: the tip of the conus.
 MIN_AREA_MM2 = 8.0
 
@@ -59,6 +61,8 @@ class Scene:
         Slices (K,) that the centreline covers, and its place in each (K, 2).
     radius_mm
         Rough radius of the cord in each (K,).
+    sized
+        Whether these radii were seen in this image, and so bound the surface that is expected.
     """
 
     coefficients: Float32Array
@@ -67,6 +71,18 @@ class Scene:
     slices: IntArray
     centreline_mm: FloatArray
     radius_mm: FloatArray
+    sized: bool = False
+
+    def bounded(self, radii_mm: FloatArray, rows: IntArray) -> FloatArray:
+        """Shrink rings (K, T) that are much larger than the cord seen there, keeping their shape.
+
+        What follows a leak then starts from a cord-sized ring again.
+        """
+        if not self.sized:
+            return radii_mm
+        size = np.sqrt((radii_mm**2).mean(axis=1))
+        most = LARGEST_SHARE * self.radius_mm[rows]
+        return radii_mm * np.minimum(1, most / size)[:, None]
 
     def template(self, rows: IntArray) -> FloatArray:
         """Return a cord-like ellipse (T,) of the size expected at some slices."""
@@ -191,7 +207,8 @@ def _run(
             return grown, "end of the centreline" if left is None else "length reached"
         # the prior surface is the last section's, grown or shrunk as the cord is expected to
         change = scene.radius_mm[rows].mean() / scene.radius_mm[row - step]
-        section = _fit(scene, rows, last.centre_mm, last.radii_mm * change, params)
+        prior = scene.bounded(last.radii_mm[None] * change, rows[:1])[0]
+        section = _fit(scene, rows, last.centre_mm, prior, params)
         contrasts.append(section.contrast)
         recent = float(np.mean(contrasts[-3:]))
         if recent <= faintest:

@@ -46,7 +46,9 @@ def refine(scene: Scene, tube: Tube, params: PropsegParams) -> Tube:
     radii = radii_axis()
     stiffness = params.alpha / 50
     tube = tube.recentred(_smooth_along(tube.centroids_mm(), 3.0, step_mm))
+    rows = tube.slices - scene.slices[0]
     for number, (smooth_mm, width_mm, strength, outward) in enumerate(_PASSES):
+        prior = scene.bounded(tube.radii_mm, rows)
         profiles = scene.rays(tube.centres_mm, tube.slices, FINE_RAYS)
         profiles = ndimage.gaussian_filter1d(
             _smooth_along(profiles, smooth_mm, step_mm), 1.0, axis=-1
@@ -55,7 +57,7 @@ def refine(scene: Scene, tube: Tube, params: PropsegParams) -> Tube:
         typical = score_scale(score, radii, 9 if step_mm < 3 else 3)
         relative, trust = in_units_of_edge(score, typical, params)
         slope = outward * trust if scene.polarity > 0 else 0 * trust
-        path = closed_path(prefer(relative, radii, tube.radii_mm, slope, strength, params))
+        path = closed_path(prefer(relative, radii, prior, slope, strength, params))
         seen = np.take_along_axis(relative, path[..., None], axis=-1)[..., 0]
         target = radii[path]
         fitted = relax(

@@ -34,6 +34,8 @@ CANONICAL = ("R", "A", "S")
 #: all, for the image to be believed against ``-c``. (On the real images the wrong polarity reaches
 #: −46 to 96, the right one −28 to 324; the weak ones are faint T2*w, where ``-c`` has to be right.)
 POLARITY_EVIDENCE = 150.0
+#: The contrast that is meant, most likely, where ``-c`` has the wrong polarity.
+_USUAL = {1: "t2", -1: "t1"}
 #: A slice whose mask's centre is further than this from the mesh's is dropped (De Leener 2014).
 MAX_OFF_CENTRE_MM = 3.0
 
@@ -128,11 +130,21 @@ def segment_cord(
     sizes = np.full(len(centreline_voxels), params.radius_mm) if radius_mm is None else radius_mm
     slices, centres, radius = _one_a_slice(image, centreline_voxels, sizes, spacing)
     volume = window(canonical.data.astype(np.float32), spacing, centres, slices)
-    scene = Scene(spline_coefficients(volume), spacing, POLARITY[contrast], slices, centres, radius)
+    scene = Scene(
+        spline_coefficients(volume),
+        spacing,
+        POLARITY[contrast],
+        slices,
+        centres,
+        radius,
+        sized=radius_mm is not None,
+    )
     start = _start_row(canonical, scene, params)
     scene = _believe_image(scene, contrast)
     growth = grow(scene, start, params)
-    tube = settle(scene, refine(scene, growth.tube, params), EDGE_FRACTION[contrast], params)
+    # an image that contradicts -c is treated as the likeliest contrast of its own polarity
+    treated = contrast if POLARITY[contrast] == scene.polarity else _USUAL[scene.polarity]
+    tube = settle(scene, refine(scene, growth.tube, params), EDGE_FRACTION[treated], params)
     if correction is not None:
         tube = _through(tube, correction.reorient(CANONICAL), spacing)
     tube, leak = _mend_leaks(scene, tube, growth, params)

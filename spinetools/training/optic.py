@@ -84,7 +84,10 @@ class Detector(nn.Module):
 def prepare(real: Path, folder: Path, n_subjects: int, seed: int) -> None:
     """Write the training slices to ``slices.npz`` in ``folder``."""
     slices = [*real_slices(real), *phantom_slices(n_subjects, seed)]
-    content: dict[str, Any] = {"groups": np.array([s.group for s in slices])}
+    content: dict[str, Any] = {
+        "groups": np.array([s.group for s in slices]),
+        "commit": np.array(_commit()),  # of the digital spine
+    }
     for number, s in enumerate(slices):
         content[f"i{number}"] = s.image.astype(np.float16 if s.image.max() < 6e4 else np.float32)
         content[f"c{number}"] = np.round(s.cord * 255).astype(np.uint8)
@@ -103,6 +106,12 @@ def load_slices(path: Path) -> dict[str, list[Slice]]:
             cord = content[f"c{number}"].astype(np.float32) / 255
             groups.setdefault(str(group), []).append(Slice(image, cord, str(group)))
     return groups
+
+
+def data_commit(path: Path) -> str:
+    """Return the commit of the digital spine that the slices were made with."""
+    with np.load(path) as content:
+        return str(content["commit"])
 
 
 def batch(
@@ -211,6 +220,7 @@ def export(folder: Path, output: Path, version: str) -> None:
             "steps": state["step"],
             "batch": BATCH,
             "seed": state["seed"],
+            "data_commit": data_commit(folder / "slices.npz"),
             "hours": round(state["seconds"] / 3600, 2),
             "commit": _commit(),
             "parameters": sum(p.numel() for p in net.parameters()),

@@ -16,6 +16,8 @@ SCANS: tuple[tuple[str, str | None, str | None], ...] = (
     ("t2s_axial", None, None),
     ("mt_axial", None, None),
     ("dwi_axial", None, None),
+    ("dwi_axial", None, "thoracic"),
+    ("t2s_axial", "random", None),
     ("t2_axial", None, None),
     ("t2_sagittal", None, None),
     ("t2_lumbar", None, None),

@@ -108,12 +108,16 @@ class Augmentation:
         Half widths about no rotation and scale 1.
     invert
         Probability of turning bright and dark round.
+    repaint
+        Probability of fading everything and brightening or darkening the cord alone, from where it
+        hardly differs to where nothing else is seen (diffusion).
     """
 
     patch: int = 96
     rotation_deg: float = 15.0
     log_scale: float = 0.25
     invert: float = 0.3
+    repaint: float = 0.2
 
 
 def augmented(
@@ -152,6 +156,8 @@ def augmented(
     cord = ndimage.affine_transform(sample.cord, turn, offset, (size, size), order=1)
     if distort:
         image = _recoloured(image, rng, settings.invert)
+    if rng.random() < settings.repaint:
+        image = _repainted(image, cord, rng)
     if rng.random() < 0.5:
         sigma = rng.uniform(0, 1.0, size=2)
         if rng.random() < 0.25:
@@ -186,6 +192,15 @@ def _recoloured(image: Float32Array, rng: np.random.Generator, invert: float) ->
         foot = rng.uniform(0.03, 0.15)
         values = (1 - 0.9 * values) * np.clip(knots / foot, 0, 1)
     result: Float32Array = np.interp(unit, knots, values).astype(np.float32)
+    return result
+
+
+def _repainted(image: Float32Array, cord: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Fade the image by a random amount and shift the cord's level against it."""
+    low, high = np.percentile(image, [0.5, 99.5])
+    unit = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
+    fade = rng.uniform(0.05, 1.0)
+    result: Float32Array = (fade * unit + rng.uniform(-0.3, 1.0) * cord).astype(np.float32)
     return result
 
 
