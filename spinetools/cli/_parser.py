@@ -33,8 +33,8 @@ class StParser(argparse.ArgumentParser):
     example
         One or more command lines shown at the end of the help.
     bare
-        Whether the command may be called without any argument; otherwise that is a usage error,
-        also where no argument is required by itself.
+        Whether a command that has options may be called without any; otherwise that is a usage
+        error, also where none of them is required.
     """
 
     def __init__(self, prog: str, description: str, example: str = "", bare: bool = False) -> None:
@@ -47,7 +47,6 @@ class StParser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self._bare = bare
         group = self.add_argument_group("general")
         group.add_argument("-h", "-help", "--help", action="help", help="show this help and exit")
         group.add_argument(
@@ -64,6 +63,7 @@ class StParser(argparse.ArgumentParser):
             default=1,
             help="how much to say: 0 errors only, 1 notices, 2 details and tracebacks (default 1)",
         )
+        self._bare, self._n_general = bare, len(self._actions)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -83,7 +83,7 @@ class StParser(argparse.ArgumentParser):
             hint = f"; did you mean {near[0]}?" if near else "; -h lists the options"
             self.error(f"unknown option {token!r}{hint}")
         parsed = super().parse_known_args(tokens, namespace)
-        if not tokens and not self._bare:
+        if not tokens and not self._bare and len(self._actions) > self._n_general:
             self.error("no arguments: -h shows the options")
         return parsed
 

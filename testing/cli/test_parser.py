@@ -48,11 +48,15 @@ def test_options_are_taken_in_full_only(
 
 
 def test_no_arguments_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with_options = [StParser("st_x", "x"), StParser("st_x", "x", bare=True)]
+    for one in with_options:
+        one.add_argument("-c", default="t2")
     with pytest.raises(SystemExit) as stop:
-        StParser("st_x", "x").parse_args([])
+        with_options[0].parse_args([])
     assert stop.value.code == 2
     assert capsys.readouterr().err == "st_x: no arguments: -h shows the options\n"
-    assert StParser("st_x", "x", bare=True).parse_args([]).v == 1
+    assert with_options[1].parse_args([]).c == "t2"
+    assert StParser("st_x", "x").parse_args([]).v == 1
 
 
 def test_negative_numbers_and_dashes_are_values(parser: StParser) -> None:

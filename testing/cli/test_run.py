@@ -97,7 +97,7 @@ def test_no_memory(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("x"), OSError("no number")])
 def test_an_unknown_error_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
-        execute(StParser("st_x", "x", bare=True), _raising(error), [])
+        execute(StParser("st_x", "x"), _raising(error), [])
 
 
 def test_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def run(args):
         while True:
             pass
 
-execute(StParser("st_x", "x", bare=True), run, [])
+execute(StParser("st_x", "x"), run, [])
 """
 
 
@@ -177,7 +177,7 @@ def _script(body: str) -> list[str]:
         sys.executable,
         "-c",
         "from spinetools.cli._parser import StParser\nfrom spinetools.cli._run import execute\n"
-        f"def run(args):\n    {body}\nexecute(StParser('st_x', 'x', bare=True), run, [])\n",
+        f"def run(args):\n    {body}\nexecute(StParser('st_x', 'x'), run, [])\n",
     ]
 
 
