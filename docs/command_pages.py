@@ -67,14 +67,35 @@ def page(name: str, parser: argparse.ArgumentParser, notes: Path) -> str:
     if epilog:
         parts += [code(epilog), ""]
     parts += [heading("Usage", "-"), code(usage(parser)), "", heading("Options", "-")]
-    for group in sorted(parser._action_groups, key=lambda group: group.title == "general"):
-        actions = [a for a in group._group_actions if a.help != argparse.SUPPRESS]
-        if actions:
-            parts += [f".. rubric:: {(group.title or '').capitalize()}", ""]
-            parts += [option(parser, action) for action in actions]
+    for title, actions in groups(parser):
+        parts += [f".. rubric:: {title.capitalize()}", ""]
+        parts += [option(parser, action) for action in actions]
     if notes.is_file():
         parts += [notes.read_text(encoding="utf-8")]
     return "\n".join(parts)
+
+
+def groups(parser: argparse.ArgumentParser) -> list[tuple[str, list[argparse.Action]]]:
+    """Return the parser's groups of options, what must be given first and the general last."""
+    found: dict[str, tuple[int, list[argparse.Action]]] = {}
+    for group in parser._action_groups:
+        actions = [a for a in group._group_actions if a.help != argparse.SUPPRESS]
+        needed = any(action.required for action in actions)
+        # argparse's own name for what was put into no group
+        title = str(group.title)
+        if title == "options":
+            title = "input" if needed else "further options"
+        order = 0 if needed else {"further options": 2, "general": 3}.get(title, 1)
+        if actions:
+            first, before = found.get(title, (order, []))
+            found[title] = (min(first, order), sorted(before + actions, key=is_optional))
+    ordered = sorted(found.items(), key=lambda entry: entry[1][0])
+    return [(title, actions) for title, (_, actions) in ordered]
+
+
+def is_optional(action: argparse.Action) -> bool:
+    """Whether an option may be left out."""
+    return not action.required
 
 
 def usage(parser: argparse.ArgumentParser) -> str:
