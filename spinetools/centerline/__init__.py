@@ -6,6 +6,7 @@ from spinetools.centerline.extract import (
     draw,
     fitted_centreline,
     optic_centreline,
+    with_sizes,
 )
 from spinetools.centerline.fit import Curve, fit_curve
 
@@ -17,4 +18,5 @@ __all__ = [
     "fit_curve",
     "fitted_centreline",
     "optic_centreline",
+    "with_sizes",
 ]

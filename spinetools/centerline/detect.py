@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,38 +99,114 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     optimization. Medical Image Analysis 44 (2018) 215–227. The detector here is a small network
     instead of HOG and SVM; the optimisation is the same.
     """
-    canonical = image.reorient(CANONICAL)
-    detector = OnnxModel(find_model(model))
-    pixel_mm = detector.card.spacing_mm[0]
-    spacing = np.asarray(canonical.space.spacing)
-    every = max(1, round(LOOK_EVERY_MM / spacing[2]))
-    slices = np.arange(0, canonical.shape[2], every)
-    # the last slice belongs to the image as much as the first
-    if slices[-1] != canonical.shape[2] - 1:
-        slices = np.append(slices, canonical.shape[2] - 1)
-    maps = probability_maps(canonical, slices, detector)
-    scores = [ndimage.gaussian_filter(m, CORD_SIGMA_MM / pixel_mm) for m in maps]
-    zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
+    seen = look(image, model)
+    spacing = np.asarray(image.space.reoriented(CANONICAL).spacing)
+    scores = list(seen.scores)
     forced: dict[int, FloatArray] = {}
     if points_voxel is not None:
-        forced = _force(scores, slices, canonical, image, points_voxel, zoom)
-    path = best_path(scores, np.diff(slices) * spacing[2], SMOOTHNESS)
-    rows = np.arange(len(slices))
-    certainty = np.array([np.minimum(scores[k], 1)[tuple(path[k])] for k in rows])
-    seen = [_centroid(m, p, pixel_mm) for m, p in zip(maps, path, strict=True)]
-    centres = np.stack([centre for centre, _ in seen])
-    radius_mm = np.sqrt(np.array([area for _, area in seen]) / np.pi)
-    certain = certainty.astype(np.float64)
+        forced = _force(scores, seen, image, points_voxel)
+    path = best_path(scores, np.diff(seen.slices) * spacing[2], SMOOTHNESS)
+    certainty = np.array([min(float(s[tuple(p)]), 1.0) for s, p in zip(scores, path, strict=True)])
+    found = [_centroid(m, p, seen.pixel_mm) for m, p in zip(seen.maps, path, strict=True)]
+    centres = np.stack([centre for centre, _ in found])
+    radius_mm = np.sqrt(np.array([area for _, area in found]) / np.pi)
     for row, place in forced.items():  # a person's word counts more than the detector's
-        centres[row], certain[row] = place, 1.0
-    detection = Detection(slices, (centres + 0.5) / zoom - 0.5, certain, radius_mm)
-    length = float(detection.present.sum() * every * spacing[2])
-    if length < min(LEAST_LENGTH_MM, canonical.shape[2] * spacing[2] / 2):
+        centres[row], certainty[row] = place, 1.0
+    detection = Detection(seen.slices, seen.to_voxels(centres), certainty, radius_mm)
+    every_mm = float(np.diff(seen.slices).max(initial=1)) * spacing[2]
+    whole_mm = float(spacing[2] * (seen.slices[-1] + 1))
+    if detection.present.sum() * every_mm < min(LEAST_LENGTH_MM, whole_mm / 2):
         raise NoSpineError(
             f"{image.name}: no spinal cord was found (best score {certainty.max():.2f}, expected "
             f"{PRESENT:g} over {LEAST_LENGTH_MM:g} mm); check the image, or give -init-points"
         )
     return detection
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the detector says of the slices that it looked at.
+
+    Attributes
+    ----------
+    slices
+        Slice indices (K,) on the canonical grid.
+    maps
+        Probability of cord (K, X, Y) on pixels of ``pixel_mm``.
+    pixel_mm
+        The detector's spacing.
+    zoom
+        Pixels a voxel along the two axes in the plane (2,).
+    """
+
+    slices: IntArray
+    maps: Float32Array
+    pixel_mm: float
+    zoom: FloatArray
+
+    @property
+    def scores(self) -> Iterator[Float32Array]:
+        """Mean probability about each pixel, at the width of a cord: a map (X, Y) a slice."""
+        sigma = CORD_SIGMA_MM / self.pixel_mm
+        return (ndimage.gaussian_filter(m, sigma) for m in self.maps)
+
+    def to_pixels(self, voxels: FloatArray) -> FloatArray:
+        """Map places in the plane (…, 2) from voxels to pixels."""
+        result: FloatArray = (voxels + 0.5) * self.zoom - 0.5
+        return result
+
+    def to_voxels(self, pixels: FloatArray) -> FloatArray:
+        """Map places in the plane (…, 2) from pixels to voxels."""
+        result: FloatArray = (pixels + 0.5) / self.zoom - 0.5
+        return result
+
+
+def look(image: Image, model: str) -> Looks:
+    """Run the detector on the axial slices of an image, some 2 mm apart where they are thinner."""
+    canonical = image.reorient(CANONICAL)
+    detector = OnnxModel(find_model(model))
+    every = max(1, round(LOOK_EVERY_MM / canonical.space.spacing[2]))
+    slices = np.arange(0, canonical.shape[2], every)
+    # the last slice belongs to the image as much as the first
+    if slices[-1] != canonical.shape[2] - 1:
+        slices = np.append(slices, canonical.shape[2] - 1)
+    maps = probability_maps(canonical, slices, detector)
+    zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
+    return Looks(slices, maps, detector.card.spacing_mm[0], zoom)
+
+
+def sizes_along(image: Image, places: FloatArray, model: str = "optic") -> Detection:
+    """Say how large the cord is along a centreline that is known.
+
+    Parameters
+    ----------
+    image
+        3D, any orientation and contrast.
+    places
+        Centreline on the canonical grid (K, 3), voxels, a row a slice.
+    model
+        Name or path of the detector.
+
+    Returns
+    -------
+    Detection
+        Its centres are those given; empty where the detector looked at no slice of them.
+    """
+    seen = look(image, model)
+    rows = np.flatnonzero(np.isin(seen.slices, np.rint(places[:, 2]).astype(int)))
+    xy = np.column_stack(
+        [np.interp(seen.slices[rows], places[:, 2], places[:, axis]) for axis in (0, 1)]
+    )
+    pixels = seen.to_pixels(xy)
+    limits = np.array(seen.maps.shape[1:]) - 1
+    scores, areas = [], []
+    for row, pixel in zip(rows, pixels, strict=True):
+        nearest = np.clip(np.rint(pixel), 0, limits).astype(int)
+        smooth = ndimage.gaussian_filter(seen.maps[row], CORD_SIGMA_MM / seen.pixel_mm)
+        scores.append(float(smooth[tuple(nearest)]))
+        areas.append(_centroid(seen.maps[row], nearest, seen.pixel_mm)[1])
+    radius_mm = np.sqrt(np.array(areas) / np.pi)
+    return Detection(seen.slices[rows], xy, np.array(scores), radius_mm)
 
 
 def probability_maps(canonical: Image, slices: IntArray, detector: OnnxModel) -> Float32Array:
@@ -200,24 +277,18 @@ def _centroid(chance: Float32Array, start: IntArray, pixel_mm: float) -> tuple[F
 
 
 def _force(
-    scores: list[Float32Array],
-    slices: IntArray,
-    canonical: Image,
-    image: Image,
-    points_voxel: FloatArray,
-    zoom: FloatArray,
+    scores: list[Float32Array], seen: Looks, image: Image, points_voxel: FloatArray
 ) -> dict[int, FloatArray]:
     """Leave only the given place open in the slices nearest to the points; give it by row."""
     forced: dict[int, FloatArray] = {}
-    places = canonical.space.to_voxel(image.space.to_world(points_voxel))
-    for place in places:
+    canonical = image.space.reoriented(CANONICAL)
+    for place in canonical.to_voxel(image.space.to_world(points_voxel)):
         inside = (place > -0.5).all() and (place < np.array(canonical.shape) - 0.5).all()
         if not inside:
             raise InputError(f"an init point lies outside {image.name}; check its space")
-        row = int(np.abs(slices - place[2]).argmin())
-        forced[row] = (place[:2] + 0.5) * zoom - 0.5
-        pixel = np.round(forced[row]).astype(int)
-        pixel = np.clip(pixel, 0, np.array(scores[row].shape) - 1)
+        row = int(np.abs(seen.slices - place[2]).argmin())
+        forced[row] = seen.to_pixels(place[:2])
+        pixel = np.clip(np.rint(forced[row]), 0, np.array(scores[row].shape) - 1).astype(int)
         # not infinite: other points may contradict, and the slope is limited
         scores[row] = scores[row] - 100
         scores[row][tuple(pixel)] += 101

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from spinetools.centerline.detect import CANONICAL, Detection, detect
+from spinetools.centerline.detect import CANONICAL, PRESENT, Detection, detect, sizes_along
 from spinetools.centerline.fit import Algorithm, Curve, fit_curve
 from spinetools.errors import InputError
 from spinetools.image import Image
@@ -183,6 +183,19 @@ def centreline_through(
     limits = np.clip(np.rint(places[[0, -1], 2]), 0, space.shape[2] - 1).astype(int)
     score = np.ones(space.shape[2])
     return _along(image, curve, int(limits[0]), int(limits[1]), score, extrapolate)
+
+
+def with_sizes(image: Image, line: Centreline, model: str = "optic") -> Centreline:
+    """Add the cord's rough size, as the detector sees it, to a centreline that came without.
+
+    Where the detector does not see the cord along most of the line, there is still none.
+    """
+    space = image.space.reoriented(CANONICAL)
+    found = sizes_along(image, space.to_voxel(line.world_mm), model)
+    rows = np.flatnonzero(found.score >= PRESENT)
+    if 2 * len(rows) < len(found.score) or not len(rows):
+        return line
+    return replace(line, radius_mm=_sizes(found, rows, line.slices, space.spacing[2]))
 
 
 def _along(

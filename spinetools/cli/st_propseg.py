@@ -78,6 +78,7 @@ def mask_on(image: Image, path: str) -> Image:
 
 def run(args: argparse.Namespace) -> None:
     """Segment, write, report."""
+    from spinetools.centerline import with_sizes
     from spinetools.cli._propseg import flags_of, say_leaks, write_extras
     from spinetools.cli._qc import add_qc_entry
     from spinetools.cli._results import unless_empty
@@ -92,12 +93,14 @@ def run(args: argparse.Namespace) -> None:
 
     def find() -> PropsegResult:
         line = centreline_of(args, image)
+        # the user's -radius holds against the detector's idea of the size
+        if args.radius is None and line.radius_mm is None:
+            line = with_sizes(image, line)
         return segment_cord(
             image,
             line.voxels,
             args.c,
             params_from(args),
-            # the user's -radius holds against the detector's idea of the size
             radius_mm=None if args.radius is not None else line.radius_mm,
             correction=correction,
             with_csf=args.CSF,

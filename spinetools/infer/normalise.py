@@ -36,4 +36,7 @@ def local_contrast(image: npt.NDArray[np.float32], spacing_mm: float) -> npt.NDA
     unit = np.clip((image - low) / scale, 0, 1.5).astype(np.float32)
     mean = ndimage.gaussian_filter(unit, sigma, mode="nearest", truncate=2.5)
     variance = ndimage.gaussian_filter((unit - mean) ** 2, sigma, mode="nearest", truncate=2.5)
-    return np.clip((unit - mean) / np.sqrt(variance + LOCAL_FLOOR**2), -4, 4)
+    result: npt.NDArray[np.float32] = np.clip(
+        (unit - mean) / np.sqrt(variance + LOCAL_FLOOR**2), -4, 4
+    )
+    return result

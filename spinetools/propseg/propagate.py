@@ -82,7 +82,8 @@ class Scene:
             return radii_mm
         size = np.sqrt((radii_mm**2).mean(axis=1))
         most = LARGEST_SHARE * self.radius_mm[rows]
-        return radii_mm * np.minimum(1, most / size)[:, None]
+        bounded: FloatArray = radii_mm * np.minimum(1, most / size)[:, None]
+        return bounded
 
     def template(self, rows: IntArray) -> FloatArray:
         """Return a cord-like ellipse (T,) of the size expected at some slices."""

@@ -127,7 +127,10 @@ def segment_cord(
     params = params or PropsegParams()
     canonical = image.reorient(CANONICAL)
     spacing = np.asarray(canonical.space.spacing) * params.rescale
-    sizes = np.full(len(centreline_voxels), params.radius_mm) if radius_mm is None else radius_mm
+    if radius_mm is None:
+        sizes: FloatArray = np.full(len(centreline_voxels), params.radius_mm)
+    else:
+        sizes = np.asarray(radius_mm) * params.rescale
     slices, centres, radius = _one_a_slice(image, centreline_voxels, sizes, spacing)
     volume = window(canonical.data.astype(np.float32), spacing, centres, slices)
     scene = Scene(

@@ -13,6 +13,7 @@ probability of cord at each pixel. Any contrast; about 60,000 parameters. Run
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import subprocess
@@ -65,7 +66,7 @@ class Detector(nn.Module):
         super().__init__()
         ins = (1, *features[:-1])
         self.down = nn.ModuleList([Block(a, b) for a, b in zip(ins, features, strict=True)])
-        pairs = list(zip(features[:-1], features[1:], strict=True))
+        pairs = list(itertools.pairwise(features))
         self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs])
         self.join = nn.ModuleList([Block(2 * a, a) for a, _ in pairs])
         self.head = nn.Conv2d(features[0], 1, 1)

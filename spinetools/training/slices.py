@@ -176,8 +176,8 @@ def _centre(sample: Slice, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     shape = np.array(sample.image.shape)
     if sample.cord.max() > 0.5 and rng.random() < 0.75:
         cord = np.argwhere(sample.cord > 0.5).mean(axis=0)
-        return cord + rng.uniform(-36, 36, size=2)
-    return rng.uniform(0.1, 0.9, size=2) * shape
+        return np.asarray(cord + rng.uniform(-36, 36, size=2))
+    return np.asarray(rng.uniform(0.1, 0.9, size=2) * shape)
 
 
 def _recoloured(image: Float32Array, rng: np.random.Generator, invert: float) -> Float32Array:
