@@ -64,19 +64,19 @@ def affine_of(header: nib.Nifti1Header, name: str) -> FloatArray:
     if not voxel_size_is_valid(header):
         size = " × ".join(f"{float(z):g}" for z in header["pixdim"][1:4])
         raise InputError(
-            f"{name} has a voxel size of {size} mm, expected positive numbers; {_mend(sform, None)}"
+            f"{name} has a voxel size of {size} mm, expected positive numbers; {_mend(name, sform, None)}"
         )
     if sform is not None:
         return sform
     if int(header["sform_code"]) > 0:
         raise InputError(
             f"{name} has an sform that is not finite or gives a voxel no volume; "
-            f"{_mend(None, qform)}"
+            f"{_mend(name, None, qform)}"
         )
     if qform is not None:
         return qform
     if int(header["qform_code"]) > 0:
-        raise InputError(f"{name} has a qform that is no rotation; {_mend(None, None)}")
+        raise InputError(f"{name} has a qform that is no rotation; {_mend(name, None, None)}")
     return np.asarray(header.get_base_affine(), dtype=np.float64)
 
 
@@ -141,7 +141,9 @@ def with_sform_from_qform(header: nib.Nifti1Header, name: str) -> nib.Nifti1Head
     """
     qform = qform_of(header)
     if qform is None:
-        raise InputError(f"{name} has no usable qform (code 0, or damaged); {_mend(None, None)}")
+        raise InputError(
+            f"{name} has no usable qform (code 0, or damaged); {_mend(name, None, None)}"
+        )
     new = header.copy()
     new.set_sform(qform, code=int(header["qform_code"]))
     return new
@@ -159,7 +161,9 @@ def with_qform_from_sform(header: nib.Nifti1Header, name: str) -> nib.Nifti1Head
     """
     sform = sform_of(header)
     if sform is None:
-        raise InputError(f"{name} has no usable sform (code 0, or damaged); {_mend(None, None)}")
+        raise InputError(
+            f"{name} has no usable sform (code 0, or damaged); {_mend(name, None, None)}"
+        )
     new = header.copy()
     new.set_qform(sform, code=int(header["sform_code"]))
     return new
@@ -175,12 +179,12 @@ def _usable(affine: FloatArray) -> FloatArray | None:
     return affine
 
 
-def _mend(sform: FloatArray | None, qform: FloatArray | None) -> str:
+def _mend(name: str, sform: FloatArray | None, qform: FloatArray | None) -> str:
     if sform is not None:
         return "mend the header: st_image -set-qform-to-sform"
     if qform is not None:
         return "mend the header: st_image -set-sform-to-qform"
-    return "mend the header from an image on the same grid: st_image -copy-header"
+    return f"take the header of an image on the same grid: st_image -i THAT -copy-header {name}"
 
 
 def _move_slice_fields(
