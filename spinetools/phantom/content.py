@@ -17,6 +17,9 @@ from spinetools.phantom.subject import Subject
 _SUBVOXEL_MM = 0.4
 _MOST_PARTS = 512
 
+#: Radius of a bundle of rootlets, mm.
+_ROOTLET_MM = 0.45
+
 #: Grey matter over the cord's size, by level (0 at the top of C1): relative scale of the butterfly.
 _GREY_LEVELS = (0.0, 4.5, 8.0, 16.0, 18.5, 20.0)
 _GREY_SCALE = (0.95, 1.08, 0.88, 0.88, 1.25, 1.4)
@@ -65,8 +68,10 @@ def _surface(subject: Subject, points: _Points, name: str) -> FloatArray:
     """Signed distance (mm) to the sac's or the cord's wall."""
     a = np.maximum(subject.profile(f"{name}_rl", points.s) / 2, 0.05)
     b = np.maximum(subject.profile(f"{name}_ap", points.s) / 2, 0.05)
-    v = points.v - subject.profile("sac_v", points.s) if name == "sac" else points.v
-    x, y = points.u / a, v / b
+    x, y = points.u / a, points.v / b
+    if name == "sac":
+        y = (points.v - subject.profile("sac_v", points.s)) / b
+        x = x * (1 - subject.profile("sac_skew", points.s) * np.clip(y, -1, 1))
     q = np.sqrt(x * x + y * y) + 1e-9
     gradient = np.sqrt((x / a) ** 2 + (y / b) ** 2) + 1e-9
     wall = np.maximum((q - 1) * q / gradient, -np.minimum(a, b))
@@ -119,6 +124,7 @@ def _add_inner(
     share = np.clip(0.5 - grey / canvas.width, 0, 1) * cord[inside]
     content.grey.ravel()[flat[inside]] = share
 
+    _add_rootlets(canvas, subject, points, flat, content)
     low = np.flatnonzero((points.s > subject.conus_s - 45) & (content.sac.ravel()[flat] > 0))
     if not low.size:
         return
@@ -138,13 +144,49 @@ def _add_inner(
     share = np.clip(0.5 - best / canvas.width, 0, 1)
     share *= content.sac.ravel()[flat[low]] - content.cord.ravel()[flat[low]]
     share *= np.clip((s - subject.conus_s + 45) / 20, 0, 1)
-    content.root.ravel()[flat[low]] = np.maximum(share, 0)
+    roots = content.root.ravel()
+    roots[flat[low]] = np.maximum(roots[flat[low]], share)
+
+
+def _add_rootlets(
+    canvas: Canvas,
+    subject: Subject,
+    points: _Points,
+    flat: npt.NDArray[np.intp],
+    content: Content,
+) -> None:
+    """Front and back roots that cross the CSF from the cord to each foramen."""
+    sac, cord = content.sac.ravel()[flat], content.cord.ravel()[flat]
+    around = np.flatnonzero((sac > 0) & (cord < 1))
+    for number, end in enumerate(subject.boundaries[1:]):
+        if end > subject.conus_s - 20:
+            break
+        # the lower the level, the farther the root descends within the sac
+        length = 5.0 + 0.9 * number
+        here = around[np.abs(points.s[around] - (end - 2 - length / 2)) < length / 2 + 2]
+        if not here.size:
+            continue
+        s, u, v = points.s[here], np.abs(points.u[here]), points.v[here]
+        half_rl, half_ap = (float(subject.profile(f"cord_{d}", end)) / 2 for d in ("rl", "ap"))
+        wall = float(subject.profile("sac_rl", end)) / 2
+        middle = float(subject.profile("sac_v", end))
+        best = np.full(len(here), 9.0)
+        for from_v in (0.55 * half_ap, -0.6 * half_ap):
+            start = np.array([0.8 * half_rl, from_v, end - 2 - length])
+            along = np.array([wall, middle, end - 2]) - start
+            t = (u - start[0]) * along[0] + (v - start[1]) * along[1] + (s - start[2]) * along[2]
+            t = np.clip(t / (along @ along), 0, 1)
+            offset = [part - start[i] - t * along[i] for i, part in enumerate((u, v, s))]
+            best = np.minimum(best, np.sqrt(sum(part**2 for part in offset)) - _ROOTLET_MM)
+        share = np.clip(0.5 - best / canvas.width, 0, 1) * (sac[here] - cord[here])
+        share *= min(2 * _ROOTLET_MM / canvas.width, 1.0)
+        content.root.ravel()[flat[here]] = np.maximum(share, 0)
 
 
 def _butterfly(x: FloatArray, y: FloatArray) -> FloatArray:
     """Distance to the grey matter's section, in units of the cord's half-axes (x folded)."""
-    front = _rod(x, y, (0.16, 0.02), (0.36, 0.34), 0.15, 0.17)
-    back = _rod(x, y, (0.16, 0.0), (0.42, -0.62), 0.09, 0.06)
+    front = _rod(x, y, (0.16, 0.02), (0.36, 0.36), 0.11, 0.15)
+    back = _rod(x, y, (0.16, 0.0), (0.42, -0.66), 0.075, 0.055)
     bridge = _rod(x, y, (0.0, 0.0), (0.2, 0.0), 0.07, 0.1)
     return np.minimum(np.minimum(front, back), bridge)
 

@@ -27,6 +27,7 @@ _T1_GRADIENT: dict[Tissue, Range] = {
     T.VEIN: (0.6, 1.2), T.LUNG: (0.05, 0.2), T.ORGAN: (0.9, 1.2), T.KIDNEY: (0.8, 1.0),
     T.BOWEL: (0.3, 1.1), T.HEART: (0.7, 1.0), T.CARTILAGE: (0.5, 0.8), T.MUCOSA: (0.7, 1.1),
     T.FLUID: (0.35, 0.5), T.BASIVERTEBRAL: (0.3, 0.6), T.SKULL_MARROW: (0.4, 1.3),
+    T.FASCIA: (0.35, 0.7),
 }  # fmt: skip
 _T1_SPIN: dict[Tissue, Range] = {
     **_T1_GRADIENT,
@@ -46,6 +47,7 @@ _T2: dict[Tissue, Range] = {
     T.VEIN: (0.06, 1.0), T.LUNG: (0.02, 0.12), T.ORGAN: (0.5, 0.8), T.KIDNEY: (0.9, 1.4),
     T.BOWEL: (0.2, 1.6), T.HEART: (0.1, 0.5), T.CARTILAGE: (0.3, 0.6), T.MUCOSA: (0.6, 1.3),
     T.FLUID: (2.0, 3.0), T.BASIVERTEBRAL: (0.6, 1.2), T.SKULL_MARROW: (0.5, 1.2),
+    T.FASCIA: (0.12, 0.26),
 }  # fmt: skip
 _T2_STAR: dict[Tissue, Range] = {
     T.SKIN: (0.7, 1.1), T.FAT: (0.95, 1.4), T.MUSCLE: (0.92, 1.02), T.FAT_PLANE: (0.45, 1.3),
@@ -57,6 +59,7 @@ _T2_STAR: dict[Tissue, Range] = {
     T.VEIN: (1.1, 1.9), T.LUNG: (0.02, 0.1), T.ORGAN: (0.9, 1.4), T.KIDNEY: (1.0, 1.4),
     T.BOWEL: (0.3, 1.3), T.HEART: (0.8, 1.6), T.CARTILAGE: (0.7, 1.2), T.MUCOSA: (0.8, 1.3),
     T.FLUID: (1.3, 1.6), T.BASIVERTEBRAL: (0.4, 0.8), T.SKULL_MARROW: (0.15, 0.5),
+    T.FASCIA: (0.35, 0.7),
 }  # fmt: skip
 _MT_ON: dict[Tissue, Range] = {
     **_T2_STAR,

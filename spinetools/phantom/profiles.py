@@ -17,6 +17,17 @@ from spinetools.phantom.subject import GAP_FRONT_MM, GAP_SIDE_MM, N_LEVELS
 #: Margin between cord and dural sac that healthy subjects keep, mm: back-front, right-left.
 _LEAST_CSF_MM = (2.4, 3.0)
 
+#: How much wider the sac is in front than in the middle, over its half width, by level.
+_SKEW = (
+    (-0.5, 0.0),
+    (1.5, 0.12),
+    (6.0, 0.18),
+    (8.0, 0.05),
+    (17.0, 0.0),
+    (20.0, 0.08),
+    (24.0, 0.25),
+)
+
 #: What is left in front of and behind the cord's line at the tightest places, mm.
 _TIGHTEST_MM, _FILM_MM = 1.9, 0.35
 
@@ -95,6 +106,7 @@ def draw_profiles(
         "canal_ap": ap + GAP_FRONT_MM + behind,
         "canal_rl": rl + 2 * GAP_SIDE_MM,
         "canal_v": middle + (GAP_FRONT_MM - behind) / 2,
+        "sac_skew": np.interp(level, *np.array(_SKEW).T) * rng.uniform(0.6, 1.4),
         "level": level,
     }
     bulges, thick = _draw_narrowing(rng)

@@ -63,10 +63,9 @@ def _paint_midline(canvas: Canvas, field: Field) -> None:
 def _canal_distance(field: Field, box: Box) -> F32:
     """Distance to the bony canal's wall: the sac, and the fat round it."""
     p = field.subject.profiles
-    return super_ellipse(
-        field.u[box], field.v[box] - field.along(p["canal_v"], box),
-        field.along(p["canal_rl"] / 2, box), field.along(p["canal_ap"] / 2, box), 2.3,
-    )  # fmt: skip
+    v, half = field.v[box] - field.along(p["canal_v"], box), field.along(p["canal_ap"] / 2, box)
+    u = field.u[box] * (1 - field.along(p["sac_skew"], box) * np.clip(v / half, -1, 1))
+    return super_ellipse(u, v, field.along(p["canal_rl"] / 2, box), half, 2.3)
 
 
 def _paint_canal_wall(canvas: Canvas, field: Field) -> None:

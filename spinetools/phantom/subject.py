@@ -111,7 +111,8 @@ class Subject:
     Everything tabulated along the cord is in ``profiles``, one value for each sample of
     ``curve.s``: ``cord_ap`` and ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl`` and ``sac_v``
     (middle of the dural sac before the cord's), ``canal_ap``, ``canal_rl`` and ``canal_v`` (bony
-    canal), all in mm; ``level`` (0 at the top of C1, 1 at the disc below it, … 24 at L5–S1).
+    canal), all in mm; ``sac_skew`` (how much wider sac and canal are in front); ``level`` (0 at
+    the top of C1, 1 at the disc below it, … 24 at L5–S1).
     """
 
     seed: int

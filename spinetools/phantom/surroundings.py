@@ -12,6 +12,9 @@ from spinetools.phantom.paint import WHOLE, Box, Canvas
 from spinetools.phantom.shapes import F32, ellipse, super_ellipse
 from spinetools.phantom.tissues import Tissue
 
+#: Half the thickness of the fibrous sheets between muscles, mm.
+_FASCIA_MM = 0.3
+
 #: Organs end rounded, over this length along the spine, mm.
 _END_MM = 14.0
 
@@ -76,21 +79,21 @@ def _paint_fat_planes(canvas: Canvas, field: Field, inner: F32) -> None:
     radius = np.hypot(u, v)
     around = 30.0 * np.arctan2(u, -v)
     sheets = (
-        (waves(field, 3, 21.0, 160.0, where=(radius * 1.25, around * 0.45)), 21.0),
-        (waves(field, 4, 34.0, 160.0, where=(radius * 1.2, around * 0.7)), 34.0),
-        (waves(field, 6, 46.0, 130.0), 46.0),
+        (Tissue.FAT_PLANE, 24.0, waves(field, 3, 24.0, 160.0, where=(radius * 1.2, around * 0.4))),
+        (Tissue.FAT_PLANE, 46.0, waves(field, 6, 46.0, 130.0)),
+        (Tissue.FASCIA, 34.0, waves(field, 4, 34.0, 160.0, where=(radius * 1.2, around * 0.7))),
     )
     fade = field.lattice.spread(waves(field, 7, 30.0, 60.0, mirrored=False) * 0.35)
     fade = np.minimum(fade + np.float32(thickness), np.float32(0.9), out=fade)
     inner = inner + np.float32(1.0)
-    for values, wavelength in sheets:
+    for tissue, wavelength, values in sheets:
         sheet = field.lattice.spread(values)
         np.abs(sheet, out=sheet)
         # |gradient| of the field is about 2π / wavelength / √2
         sheet *= np.float32(wavelength / (2 * np.pi) * 1.2)
-        sheet -= fade
+        sheet -= fade if tissue is Tissue.FAT_PLANE else np.float32(_FASCIA_MM)
         np.maximum(sheet, inner, out=sheet)
-        canvas.paint(WHOLE, sheet, Tissue.FAT_PLANE)
+        canvas.paint(WHOLE, sheet, tissue)
 
 
 def _paint_bowel(canvas: Canvas, field: Field, skin: F32) -> None:

@@ -40,6 +40,7 @@ class Tissue(IntEnum):
     FLUID = 29  # synovial fluid, vitreous, bladder
     BASIVERTEBRAL = 30  # vein at the back of a vertebral body
     SKULL_MARROW = 31
+    FASCIA = 32  # thin fibrous sheets between muscles
 
 
 N_TISSUES = len(Tissue)
