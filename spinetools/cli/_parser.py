@@ -212,3 +212,13 @@ def numbers(separator: str, kind: type[float] | type[int] = int, count: int | No
         return values
 
     return parse
+
+
+def tuples(count: int) -> Any:
+    """Return an argparse type: groups of numbers with colons between, e.g. ``3,1:9,2``."""
+    group = numbers(",", count=count)
+
+    def parse(text: str) -> list[list[int]]:
+        return [group(part) for part in text.split(":")]
+
+    return parse

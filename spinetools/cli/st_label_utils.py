@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from spinetools.cli._parser import StParser, add_output, numbers
+from spinetools.cli._parser import StParser, add_output, numbers, tuples
 from spinetools.cli._run import execute
 
+# written out here, so that the help needs no import; a test holds them to the label table's
 SCHEMES = ("totalspineseg", "totalspineseg_2025", "totalsegmentator", "totalsegmentator_mr", "sct")
 PROGRAMS = ("fsleyes", "itksnap", "slicer")
 
@@ -58,16 +59,6 @@ def _add_actions(one: argparse._MutuallyExclusiveGroup) -> None:
     )  # fmt: skip
     add("-remap", choices=SCHEMES, help="change the values to those of another scheme")
     add("-export-lut", choices=PROGRAMS, help="write the scheme's names and colours for a viewer")
-
-
-def tuples(count: int) -> Any:
-    """Return an argparse type: groups of numbers with colons between, e.g. ``3,1:9,2``."""
-    group = numbers(",", count=count)
-
-    def parse(text: str) -> list[list[int]]:
-        return [group(part) for part in text.split(":")]
-
-    return parse
 
 
 def run(args: argparse.Namespace) -> None:

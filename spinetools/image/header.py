@@ -64,7 +64,8 @@ def affine_of(header: nib.Nifti1Header, name: str) -> FloatArray:
     if not voxel_size_is_valid(header):
         size = " × ".join(f"{float(z):g}" for z in header["pixdim"][1:4])
         raise InputError(
-            f"{name} has a voxel size of {size} mm, expected positive numbers; {_mend(name, sform, None)}"
+            f"{name} has a voxel size of {size} mm, expected positive numbers; "
+            f"{_mend(name, sform, None)}"
         )
     if sform is not None:
         return sform

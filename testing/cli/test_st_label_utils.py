@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from spinetools.cli import st_label_utils
 from spinetools.image import Image
+from spinetools.labels import LUT_SUFFIXES, SCHEMES
 
 from .conftest import Run
 
@@ -274,6 +276,11 @@ def test_export_lut(program: str, run: Run, spine: str, folder: Path) -> None:
 
 
 # -- use ---------------------------------------------------------------------------------------
+
+
+def test_choices_are_those_of_the_label_table() -> None:
+    assert st_label_utils.SCHEMES == SCHEMES
+    assert set(st_label_utils.PROGRAMS) == set(LUT_SUFFIXES)
 
 
 def test_use(run: Run, t2: Path) -> None:
