@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import command_pages  # noqa: E402
+import model_pages  # noqa: E402
 
 from spinetools import __version__  # noqa: E402
 
@@ -47,3 +48,5 @@ html_show_sphinx = False
 
 # a page for each command, written from its parser before Sphinx reads the sources
 command_pages.write_all(HERE / "commands", HERE / "notes")
+# and one for each model, from the card in its file
+model_pages.write_all(HERE / "models")

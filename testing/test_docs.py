@@ -116,6 +116,18 @@ def test_pages_of_commands_that_are_gone_are_removed(tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.glob("*.rst")) == ["index", *COMMANDS]
 
 
+def test_every_model_that_ships_has_a_page(tmp_path: Path) -> None:
+    pages = load(ROOT / "docs" / "model_pages.py")
+    pages.write_all(tmp_path)
+    shipped = {path.stem for path in (ROOT / "data" / "models").glob("*.onnx")}
+    assert {path.stem for path in tmp_path.glob("*.rst")} == {*shipped, "index"}
+    assert shipped
+    for name in shipped:
+        text = (tmp_path / f"{name}.rst").read_text(encoding="utf-8")
+        assert text.startswith(f"{name} ")
+        assert "SHA-256" in text
+
+
 def test_help_text_is_never_markup() -> None:
     parser = argparse.ArgumentParser(prog="x")
     parser.add_argument("-a", help="a *star*, a `tick`, |bars|, under_ and <angle>")

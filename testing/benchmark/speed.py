@@ -28,6 +28,8 @@ from pathlib import Path
 from cases import RESULTS, real_folder
 from tables import machine, markdown, number, write_tsv
 
+from spinetools.image import Image
+
 BIN = Path(sys.executable).parent
 #: Runs a command and prints exit code, wall time, processor time and largest resident set. A
 #: process counts its parent's memory at the moment of the fork as its own: this parent is small.
@@ -67,6 +69,7 @@ class Inputs:
     seg: Path
     small: Path
     small_seg: Path
+    small_truth: Path
     what: str
 
 
@@ -99,36 +102,39 @@ def make_inputs(folder: Path, with_real: bool) -> Inputs:
     real = real_folder() if with_real else None
     if real is not None:
         image, small = real / "cord/errsm21_T2w.nii.gz", real / "cord/errsm30crop_T2w.nii.gz"
-        small_seg, what = real / "cord/errsm30crop_T2w_seg.nii.gz", "errsm21 T2w"
+        truth, what = real / "cord/errsm30crop_T2w_seg.nii.gz", "errsm21 T2w"
     else:
         made = make_phantom(seed=1, protocol="t2_3d")
         image, small = folder / "phantom.nii.gz", folder / "small.nii.gz"
-        small_seg, what = folder / "small_seg.nii.gz", "simulated T2w, protocol t2_3d"
+        truth, what = folder / "small_truth.nii.gz", "simulated T2w, protocol t2_3d"
         made.image.save(image)
         # a piece of the size of the usual test image, with the cord in it
         start = [0, made.image.shape[1] // 2 - 27, made.image.shape[2] // 2 - 26]
         stop = [min(60, made.image.shape[0]), start[1] + 55, start[2] + 52]
-        for source, path in ((made.image, small), (made.cord, small_seg)):
+        for source, path in ((made.image, small), (made.cord, truth)):
             source.crop(start, stop).save(path)
-    seg = folder / "seg.nii.gz"
-    subprocess.run(
-        [BIN / "st_propseg", "-i", image, "-c", "t2", "-o", seg], check=True, capture_output=True
-    )
-    return Inputs(image, seg, small, small_seg, what)
+    seg, small_seg = folder / "seg.nii.gz", folder / "small_seg.nii.gz"
+    for source, path in ((image, seg), (small, small_seg)):
+        subprocess.run(
+            [BIN / "st_propseg", "-v", "0", "-i", source, "-c", "t2", "-o", path], check=True
+        )
+    return Inputs(image, seg, small, small_seg, truth, what)
 
 
 def command_lines(files: Inputs) -> Iterator[tuple[list[str], str]]:
     """Return what is measured, and what to say of it."""
-    image, seg, small, small_seg = map(str, (files.image, files.seg, files.small, files.small_seg))
+    image, seg, small = map(str, (files.image, files.seg, files.small))
+    small_seg, truth = map(str, (files.small_seg, files.small_truth))
+    size = " × ".join(map(str, Image.load(files.small).shape)) + " voxels"
     yield ["st_get_centerline", "-i", image, "-c", "t2"], ""
     yield ["st_propseg", "-i", image, "-c", "t2"], ""
     yield ["st_propseg", "-i", image, "-c", "t2", "-qc", "qc"], "with a QC entry"
     yield ["st_process_segmentation", "-i", seg, "-perslice", "1"], ""
     yield ["st_qc", "-i", image, "-s", seg, "-p", "st_propseg", "-qc", "qc2"], ""
-    yield ["st_dice_coefficient", "-i", small_seg, "-d", small_seg], "60 × 55 × 52 voxels"
-    yield ["st_compute_hausdorff_distance", "-i", small_seg, "-d", small_seg], "60 × 55 × 52 voxels"
+    yield ["st_dice_coefficient", "-i", small_seg, "-d", truth], size
+    yield ["st_compute_hausdorff_distance", "-i", small_seg, "-d", truth], size
     yield ["st_image", "-i", image, "-setorient", "RPI"], ""
-    yield ["st_image", "-i", small, "-resample", "0.5x0.5x0.5"], "60 × 55 × 52 voxels"
+    yield ["st_image", "-i", small, "-resample", "0.5x0.5x0.5"], size
     yield ["st_crop_image", "-i", image, "-m", seg], ""
     yield ["st_label_utils", "-i", seg, "-create-seg", "50,8:100,4"], ""
     yield ["st_phantom", "-seed", "1", "-c", "t2"], ""

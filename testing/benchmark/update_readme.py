@@ -17,6 +17,10 @@ from cases import RESULTS, ROOT
 from tables import Row, markdown, number, read_tsv
 
 README = ROOT / "README.md"
+FIGURES = (
+    "centreline, mean / worst error", "centreline in the cord", "Dice", "mean surface distance",
+    "area", "slices found",
+)  # fmt: skip
 USES = {"test": "", "train": " (tuned on)"}
 
 
@@ -75,16 +79,18 @@ def figures(lines: list[dict[str, str]], segs: list[dict[str, str]]) -> Row:
     lines, segs = (
         [row for row in table if row["slices found"] != "failed"] for table in (lines, segs)
     )
+    if not segs:
+        return dict.fromkeys(FIGURES, "n/a") | {FIGURES[-1]: f"{failed} failed"}
     found = mean_percent(segs, "slices found")
-    return {
-        "centreline, mean / worst error": f"{mean(lines, 'mean error, mm', 2)} / "
-        f"{number(max(values(lines, 'worst, mm'), default=float('nan')))} mm",
-        "centreline in the cord": mean_percent(lines, "inside the cord"),
-        "Dice": mean(segs, "Dice", 3),
-        "mean surface distance": f"{mean(segs, 'mean surface distance, mm', 2)} mm",
-        "area": f"{mean(segs, 'area, %', 1, sign=True)} %",
-        "slices found": f"{found}; {failed} failed" if failed else found,
-    }
+    cells = (
+        f"{mean(lines, 'mean error, mm', 2)} / {number(max(values(lines, 'worst, mm')))} mm",
+        mean_percent(lines, "inside the cord"),
+        mean(segs, "Dice", 3),
+        f"{mean(segs, 'mean surface distance, mm', 2)} mm",
+        f"{mean(segs, 'area, %', 1, sign=True)} %",
+        f"{found}; {failed} failed" if failed else found,
+    )
+    return dict(zip(FIGURES, cells, strict=True))
 
 
 def values(rows: Iterable[Row], key: str) -> list[float]:
@@ -96,13 +102,13 @@ def values(rows: Iterable[Row], key: str) -> list[float]:
 def mean(rows: list[dict[str, str]], key: str, digits: int, sign: bool = False) -> str:
     """Return a column's mean as text."""
     found = values(rows, key)
-    return number(sum(found) / len(found), digits, sign) if found else "n/a"
+    return number(sum(found) / len(found), digits, sign)
 
 
 def mean_percent(rows: list[dict[str, str]], key: str) -> str:
     """Return the mean of percentages; 100 % only where all are."""
     found = values(rows, key)
-    average = sum(found) / len(found) if found else float("nan")
+    average = sum(found) / len(found)
     return f"{average:.0f} %" if average in (0, 100) else f"{number(average, 1)} %"
 
 
@@ -114,6 +120,7 @@ def speed(folder: Path = RESULTS) -> str:
         {
             "command": f"`{row['what']}`" if row["what"].startswith("st_") else row["what"],
             "time": f"{row['median, s']} s",
+            "of the processor": "" if row["processor, s"] == "n/a" else f"{row['processor, s']} s",
             "memory": "" if row["memory, MB"] == "n/a" else f"{row['memory, MB']} MB",
             "": row["note"],
         }
@@ -125,6 +132,7 @@ def speed(folder: Path = RESULTS) -> str:
     shown.append({
         "command": f"`-h` of any of the {len(starts)} commands",
         "time": f"≤ {slowest:.2f} s",
+        "of the processor": f"≤ {max(values(starts, 'processor, s')):.2f} s",
         "memory": f"≤ {number(max(values(starts, 'memory, MB')), 0)} MB",
         "": "start-up",
     })  # fmt: skip
