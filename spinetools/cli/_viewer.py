@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 #: Toolkits in the order of trial. Tk goes before Qt, because Qt ends the whole process where a
 #: system library of its own is missing; the others raise an error and the next one gets its turn.
 BACKENDS = ("TkAgg", "QtAgg", "GTK4Agg", "GTK3Agg", "WxAgg")
-_INSTEAD = "give the points in a file (-init-points FILE)"
 
 
 class Cancelled(SpinetoolsError):
@@ -40,6 +39,7 @@ def pick_points(
     gap_mm: float = 20.0,
     title: str,
     labels: Sequence[str] | None = None,
+    instead: str = "-init-points FILE",
 ) -> FloatArray:
     """Let the user click points on an image; returns when the window is closed.
 
@@ -57,6 +57,8 @@ def pick_points(
         What is asked for, e.g. ``"Click on the centre of the spinal cord"``.
     labels
         Names of the points, e.g. ``["C2-C3", "C3-C4"]``.
+    instead
+        The command's option that takes points from a file, for the message where no window can be.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def pick_points(
         raise InputError(f"{image.name} is 4D, expected one volume to click on: choose -volume")
     upright = image.space.reoriented("RAS")
     state = PickState.start(upright.shape, upright.spacing, gap_mm, labels)
-    open_backend()
+    open_backend(instead)
     from spinetools.cli._viewer_window import PickWindow
 
     name = image.path.name if image.path else ""
@@ -94,8 +96,13 @@ def pick_points(
     return native
 
 
-def open_backend() -> str:
+def open_backend(instead: str = "-init-points FILE") -> str:
     """Choose the first toolkit that works here, or the one that MPLBACKEND names.
+
+    Parameters
+    ----------
+    instead
+        See :func:`pick_points`.
 
     Returns
     -------
@@ -107,7 +114,8 @@ def open_backend() -> str:
     NoWindow, MissingExtra
         See :func:`pick_points`.
     """
-    _check_display()
+    otherwise = f"give the points in a file ({instead})"
+    _check_display(otherwise)
     wanted = os.environ.get("MPLBACKEND", "")
     candidates = (wanted,) if wanted not in ("", "auto") else _candidates()
     failures: list[str] = []
@@ -121,19 +129,19 @@ def open_backend() -> str:
         if framework is None:
             raise NoWindow(
                 f"MPLBACKEND={backend} draws no window, and the points are clicked in one: "
-                f"unset MPLBACKEND, or {_INSTEAD}"
+                f"unset MPLBACKEND, or {otherwise}"
             )
         return backend
     if any("headless" in failure for failure in failures):
         raise NoWindow(
-            _no_display(f"the display {os.environ.get('DISPLAY', '')!r} does not answer")
+            _no_display(f"the display {os.environ.get('DISPLAY', '')!r} does not answer", otherwise)
         )
     if wanted not in ("", "auto"):
         why = failures[0].split(";")[0]  # the rest lists every backend
         raise NoWindow(f"MPLBACKEND={wanted} cannot be used ({why}): unset MPLBACKEND")
     raise MissingExtra(
         "Python has no window toolkit (tried Tk, Qt, GTK and wx): install one, "
-        f"apt-get install python3-tk or pip install 'spinetools[viewer]', or {_INSTEAD}"
+        f"apt-get install python3-tk or pip install 'spinetools[viewer]', or {otherwise}"
     )
 
 
@@ -154,16 +162,16 @@ def _try(backend: str) -> str | None:
         plt.close(figure)
 
 
-def _check_display() -> None:
+def _check_display(otherwise: str) -> None:
     """Say at once that there is no display, rather than what a toolkit makes of it."""
     if sys.platform in ("darwin", "win32", "cygwin"):
         return
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise NoWindow(_no_display("there is no display (DISPLAY is not set)"))
+        raise NoWindow(_no_display("there is no display (DISPLAY is not set)", otherwise))
 
 
-def _no_display(seen: str) -> str:
+def _no_display(seen: str, otherwise: str) -> str:
     return (
-        f"{seen}, and the points are clicked in a window: {_INSTEAD}, log in with ssh -X, "
+        f"{seen}, and the points are clicked in a window: {otherwise}, log in with ssh -X, "
         "or run the command in a desktop or VNC session"
     )

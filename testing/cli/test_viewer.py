@@ -454,6 +454,8 @@ def test_without_a_display_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(_viewer.sys, "platform", "linux")
     with pytest.raises(NoWindow, match=r"no display .*-init-points FILE.*ssh -X"):
         pick_points(image_in(), title=TITLE)
+    with pytest.raises(NoWindow, match=r"no display .*\(-init-mask FILE\)"):
+        pick_points(image_in(), title=TITLE, instead="-init-mask FILE")
 
 
 @pytest.mark.display
