@@ -226,7 +226,7 @@ def test_points_are_on_the_own_grid_of_all_48_orientations(monkeypatch, codes):
             pass
 
     monkeypatch.setattr(window, "PickWindow", Window)
-    monkeypatch.setattr(_viewer, "open_backend", lambda: "none")
+    monkeypatch.setattr(_viewer, "open_backend", lambda _instead: "none")
     image = image_in(codes)
     points = pick_points(image, title=TITLE)
     np.testing.assert_allclose(
