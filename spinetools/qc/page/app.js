@@ -43,16 +43,21 @@ QC.app = {
   open(entry) {
     QC.rail.open(entry);
     QC.viewer.open(entry).then(() => {
-      // the neighbours are probably next: have their pictures ready
-      for (const step of [1, -1]) {
-        const next = QC.table.neighbour(step);
-        if (!next) continue;
-        QC.load(next).then(
-          (detail) => detail.views.forEach((view) => QC.tiles.preload(detail, view).catch(() => {})),
-          () => {},
-        );
-      }
+      clearTimeout(this.ahead);
+      this.ahead = setTimeout(() => this.loadAhead(), 120);
     });
+  },
+
+  // The neighbours are probably next: have their pictures ready, once this one is drawn.
+  loadAhead() {
+    for (const step of [1, -1, 2]) {
+      const next = QC.table.neighbour(step);
+      if (!next) continue;
+      QC.load(next).then(
+        (detail) => detail.views.forEach((view) => QC.tiles.preload(detail, view).catch(() => {})),
+        () => {},
+      );
+    }
   },
 
   reportName() {

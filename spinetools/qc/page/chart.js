@@ -7,7 +7,7 @@ QC.chart = {
   chosen: "",
 
   // The chart of an entry's axial view; hidden where there is nothing to show.
-  draw(box, detail, view, onJump) {
+  draw(box, room, detail, view, onJump) {
     this.cursorLine = null;
     const values = detail.measures ? detail.measures.values : {};
     const names = Object.keys(values).filter((name) => values[name].some((v) => v !== null));
@@ -26,7 +26,7 @@ QC.chart = {
       select.value = name;
       select.addEventListener("change", () => {
         this.chosen = select.value;
-        this.draw(box, detail, view, onJump);
+        this.draw(box, room, detail, view, onJump);
         this.cursor(this.current);
         QC.byId("chart").querySelector("select").focus();
       });
@@ -37,7 +37,7 @@ QC.chart = {
     this.readout = QC.element("output", { class: "readout" });
     head.append(this.readout);
 
-    const width = Math.max(box.clientWidth, 240);
+    const width = Math.max(room, 240);
     const points = detail.measures.slices
       .map((slice, i) => [slice, values[name][i]])
       .filter((point) => point[1] !== null);

@@ -1,13 +1,18 @@
 // All tiles of a view side by side; their number stands below each, flagged ones are marked.
+// A tile gets its picture when it comes near to what can be seen: there may be hundreds.
 "use strict";
 
 QC.mosaic = {
   GAP: 6,
   PADDING: 28,
   view: null,
+  room: 0,
 
   draw(detail, view, flagsOf, onOpen) {
+    this.clear();
     this.view = view;
+    this.detail = detail;
+    const [height, width] = QC.tiles.extent(view);
     const tiles = view.indices.map((index, tile) => {
       const flags = flagsOf(index);
       const node = QC.element(
@@ -17,29 +22,48 @@ QC.mosaic = {
           data: { tile },
           title: flags.map((flag) => `${flag.kind}: ${flag.reason}`).join("\n") || null,
         },
-        QC.tiles.picture(detail, view, tile),
+        QC.element("div", { class: "picture", style: { aspectRatio: `${width} / ${height}` } }),
         QC.element("span", { class: "number", text: index === null ? "along the cord" : index }),
       );
       node.addEventListener("click", () => onOpen(tile));
       return node;
     });
-    QC.replace(QC.byId("mosaic"), ...tiles);
-    this.fit();
+    const box = QC.byId("mosaic");
+    QC.replace(box, ...tiles);
+    box.scrollTop = 0;
+    this.watcher = new IntersectionObserver(
+      (changes) => {
+        for (const change of changes) {
+          if (change.isIntersecting) this.fill(Number(change.target.dataset.tile));
+        }
+      },
+      { root: box, rootMargin: "600px" },
+    );
+    for (const tile of tiles) this.watcher.observe(tile);
+  },
+
+  fill(tile) {
+    const node = QC.byId("mosaic").children[tile];
+    if (!node || node.dataset.filled) return;
+    node.dataset.filled = "yes";
+    this.watcher.unobserve(node);
+    node.firstChild.replaceWith(QC.tiles.picture(this.detail, this.view, tile));
   },
 
   clear() {
+    if (this.watcher) this.watcher.disconnect();
     this.view = null;
     QC.replace(QC.byId("mosaic"));
   },
 
-  // Mark the current tile.
-  mark(tile) {
+  // Mark the current tile, and bring it into sight.
+  mark(tile, follow) {
     const box = QC.byId("mosaic");
     for (const node of box.querySelectorAll(".current")) node.classList.remove("current");
     const node = box.children[tile];
     if (!node) return;
     node.classList.add("current");
-    if (!box.hidden) node.scrollIntoView({ block: "nearest" });
+    if (follow && !box.hidden) node.scrollIntoView({ block: "nearest" });
   },
 
   // One column more or less.
@@ -47,32 +71,30 @@ QC.mosaic = {
     if (!this.view) return;
     const columns = Math.max(1, Math.min(24, this.columns() - step));
     QC.settings.set("tile", this.width(columns) / this.ratio());
-    this.fit();
+    this.fit(this.room);
   },
 
   // As many columns as there is room for at the wanted size, filling the width.
-  fit() {
-    const box = QC.byId("mosaic");
-    if (!this.view || box.hidden) return;
+  fit(room) {
+    this.room = room;
+    if (!this.view) return;
     const [height, width] = QC.tiles.extent(this.view);
     const columns = this.columns();
-    box.style.setProperty("--columns", String(columns));
-    box.style.setProperty(
-      "--tile-height",
-      `${Math.round((this.width(columns) * height) / width + 20)}px`,
-    );
+    QC.byId("mosaic").style.setProperty("--columns", String(columns));
+    // what is seen at once is filled at once, without waiting for the watcher
+    const tall = (this.width(columns) * height) / width + 20;
+    const rows = Math.ceil(QC.viewer.room.height / tall);
+    for (let tile = 0; tile < rows * columns; tile += 1) this.fill(tile);
   },
 
   columns() {
-    const room = QC.byId("mosaic").clientWidth - this.PADDING + this.GAP;
     // a hair less than the gap: a size that was made to fill the width must fit it again
     const each = QC.settings.values.tile * this.ratio() + this.GAP - 0.1;
-    return Math.max(1, Math.floor(room / each));
+    return Math.max(1, Math.floor((this.room - this.PADDING + this.GAP) / each));
   },
 
   width(columns) {
-    const gaps = this.GAP * (columns - 1);
-    return (QC.byId("mosaic").clientWidth - this.PADDING - gaps) / columns;
+    return (this.room - this.PADDING - this.GAP * (columns - 1)) / columns;
   },
 
   // A tile's width as a share of the wanted size: sagittal pictures are narrow and tall.

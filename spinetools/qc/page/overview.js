@@ -3,6 +3,8 @@
 "use strict";
 
 QC.overview = {
+  BORDER: 33,
+  NARROWEST: 96,
   view: null,
 
   draw(detail, view, onJump) {
@@ -52,16 +54,16 @@ QC.overview = {
     QC.replace(box, picture);
   },
 
-  // As tall as the stage, but not wider than a third of it.
-  fit() {
-    if (!this.view) return;
+  // As tall as the stage, but not wider than a third of it. Returns the width that it takes.
+  fit(room) {
+    if (!this.view) return 0;
     const [height, width] = QC.tiles.extent(this.view);
-    const stage = QC.byId("stage");
-    const scale = Math.min(
-      (stage.clientHeight - 44) / height,
-      Math.max(stage.clientWidth * 0.33, 120) / width,
-    );
-    this.picture.style.width = `${Math.max(Math.floor(width * scale), 24)}px`;
+    const scale = Math.min((room.height - 44) / height, Math.max(room.width * 0.33, 120) / width);
+    const picture = Math.max(Math.floor(width * scale), 24);
+    const box = Math.max(picture + this.BORDER, this.NARROWEST);
+    this.picture.style.width = `${picture}px`;
+    QC.byId("overview").style.width = `${box}px`;
+    return box;
   },
 
   // The row of a native slice index.

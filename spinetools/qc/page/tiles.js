@@ -46,6 +46,7 @@ QC.tiles = {
             backgroundImage: source ? `url("${source}")` : "none",
             backgroundSize: place.size,
             backgroundPosition: place.position,
+            visibility: `var(--layer-${number})`,
           },
         }),
       );

@@ -9,6 +9,7 @@ QC.viewer = {
   tile: 0,
   overlay: true,
   hidden: new Set(), // names of overlays switched off
+  room: { width: 0, height: 0 }, // of the stage
 
   start() {
     QC.byId("view-mosaic").addEventListener("click", () => this.setView("mosaic"));
@@ -43,13 +44,14 @@ QC.viewer = {
       },
       { passive: false },
     );
-    new ResizeObserver(() => this.fit()).observe(QC.byId("stage"));
-    let width = 0;
-    new ResizeObserver(() => {
-      const now = QC.byId("main").clientWidth;
-      if (this.detail && now !== width) this.drawChart();
-      width = now;
-    }).observe(QC.byId("main"));
+    // sizes come from here, so that drawing an entry need not ask for them in between
+    new ResizeObserver(([change]) => {
+      const { width, height } = change.contentRect;
+      const wider = width !== this.room.width;
+      this.room = { width, height };
+      if (wider) this.drawChart();
+      this.fit();
+    }).observe(QC.byId("stage"));
     this.applyStyle();
   },
 
@@ -101,9 +103,12 @@ QC.viewer = {
     this.drawSingle();
     QC.overview.draw(this.detail, this.side, (index) => this.goToIndex(index));
     this.applyStyle();
+    if (this.room.width === 0) {
+      const stage = QC.byId("stage");
+      this.room = { width: stage.clientWidth, height: stage.clientHeight };
+    }
     this.drawChart();
-    this.setView(QC.settings.values.view);
-    QC.byId("mosaic").scrollTop = 0;
+    this.setView(QC.settings.values.view, false);
   },
 
   // -- overlays -----------------------------------------------------------------------------------
@@ -139,7 +144,6 @@ QC.viewer = {
   applyStyle() {
     const { style, opacity } = QC.settings.values;
     const stage = QC.byId("stage");
-    stage.classList.toggle("no-overlay", !this.overlay);
     stage.dataset.style = style;
     stage.style.setProperty("--opacity", String(opacity / 100));
     QC.press(QC.byId("style-fill"), style === "fill");
@@ -149,9 +153,8 @@ QC.viewer = {
     QC.show(QC.byId("style-buttons"), painted);
     QC.show(QC.byId("opacity-label"), painted && style === "fill");
     this.view.layers.forEach((layer, number) => {
-      for (const node of stage.querySelectorAll(`.layer[data-layer="${number}"]`)) {
-        node.classList.toggle("off", number > 0 && this.hidden.has(layer.name));
-      }
+      const shown = number === 0 || (this.overlay && !this.hidden.has(layer.name));
+      stage.style.setProperty(`--layer-${number}`, shown ? "visible" : "hidden");
     });
     for (const chip of QC.byId("layers").children) {
       QC.press(chip, this.overlay && !this.hidden.has(chip.dataset.name));
@@ -160,8 +163,8 @@ QC.viewer = {
 
   // -- mosaic and one slice -----------------------------------------------------------------------
 
-  setView(name) {
-    QC.settings.set("view", name);
+  setView(name, follow = true) {
+    if (QC.settings.values.view !== name) QC.settings.set("view", name);
     QC.show(QC.byId("mosaic"), name === "mosaic");
     if (this.view && name === "mosaic" && QC.mosaic.view !== this.view) this.drawMosaic();
     QC.show(QC.byId("single"), name === "slice");
@@ -170,7 +173,7 @@ QC.viewer = {
     QC.press(QC.byId("view-mosaic"), name === "mosaic");
     QC.press(QC.byId("view-slice"), name === "slice");
     this.fit();
-    this.go(this.tile);
+    this.go(this.tile, follow);
   },
 
   toggleView() {
@@ -217,7 +220,6 @@ QC.viewer = {
       this.tile = tile;
       this.setView("slice");
     });
-    this.applyStyle();
   },
 
   drawSingle() {
@@ -244,14 +246,14 @@ QC.viewer = {
   // The largest pictures that fit.
   fit() {
     if (!this.view) return;
-    QC.overview.fit();
-    QC.mosaic.fit();
+    const left = this.room.width - QC.overview.fit(this.room);
+    QC.mosaic.fit(left);
     if (QC.settings.values.view !== "slice") return;
     const [height, width] = QC.tiles.extent(this.view);
     const frame = QC.byId("frame");
     const names = this.view.plane === "sagittal" && this.detail.marks.length > 0 ? 110 : 0;
     const scale = Math.min(
-      (frame.clientWidth - 72 - 2 * names) / width,
+      (left - 72 - 2 * names) / width,
       (frame.clientHeight - 50) / height,
     );
     if (scale <= 0) return;
@@ -268,10 +270,10 @@ QC.viewer = {
     this.go(QC.tiles.nearest(this.view, index));
   },
 
-  go(tile) {
+  go(tile, follow = true) {
     if (!this.view) return;
     this.tile = Math.max(0, Math.min(this.view.indices.length - 1, tile));
-    QC.mosaic.mark(this.tile);
+    QC.mosaic.mark(this.tile, follow);
     this.placeSingle();
     this.label();
     QC.overview.place(this.index());
@@ -356,7 +358,8 @@ QC.viewer = {
 
   drawChart() {
     if (!this.view) return;
-    QC.chart.draw(QC.byId("chart"), this.detail, this.view, (index) => this.goToIndex(index));
+    const box = QC.byId("chart");
+    QC.chart.draw(box, this.room.width, this.detail, this.view, (index) => this.goToIndex(index));
     QC.chart.cursor(this.index());
   },
 };
