@@ -34,6 +34,8 @@ SMOOTHNESS = 0.06
 CENTROID_RADIUS_MM = 9.0
 #: A slice whose score along the path is lower holds no cord.
 PRESENT = 0.30
+#: Slices in which the cord is not seen are bridged over this length, between sure ones.
+LONGEST_GAP_MM = 20.0
 #: Fewer millimetres of cord than this are no spine.
 LEAST_LENGTH_MM = 8.0
 _BATCH = 16
@@ -53,20 +55,28 @@ class Detection:
         0 to 1 (K,): how sure the detector is along the path.
     radius_mm
         Radius of the disc as large as the cord that the detector sees (K,): a rough size.
+    step_mm
+        Usual distance between two slices that were looked at.
     """
 
     slices: IntArray
     centres_voxel: FloatArray
     score: FloatArray
     radius_mm: FloatArray
+    step_mm: float
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
-        """Slices that hold cord (K,): sure ones, and gaps between them."""
+        """Slices that hold cord (K,): the longest stretch of sure ones, with its short gaps."""
         sure = np.flatnonzero(self.score >= PRESENT)
         inside = np.zeros(len(self.score), dtype=bool)
-        if len(sure):
-            inside[sure[0] : sure[-1] + 1] = True
+        if not len(sure):
+            return inside
+        missing_mm = (np.diff(sure) - 1) * self.step_mm
+        limit = max(LONGEST_GAP_MM, self.step_mm)
+        stretches = np.split(sure, np.flatnonzero(missing_mm > limit) + 1)
+        longest = max(stretches, key=len)
+        inside[longest[0] : longest[-1] + 1] = True
         return inside
 
 
@@ -112,10 +122,10 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     radius_mm = np.sqrt(np.array([area for _, area in found]) / np.pi)
     for row, place in forced.items():  # a person's word counts more than the detector's
         centres[row], certainty[row] = place, 1.0
-    detection = Detection(seen.slices, seen.to_voxels(centres), certainty, radius_mm)
-    every_mm = float(np.diff(seen.slices).max(initial=1)) * spacing[2]
+    detection = Detection(seen.slices, seen.to_voxels(centres), certainty, radius_mm, seen.step_mm)
     whole_mm = float(spacing[2] * (seen.slices[-1] + 1))
-    if detection.present.sum() * every_mm < min(LEAST_LENGTH_MM, whole_mm / 2):
+    sure = detection.present & (certainty >= PRESENT)
+    if sure.sum() * seen.step_mm < min(LEAST_LENGTH_MM, whole_mm / 2):
         raise NoSpineError(
             f"{image.name}: no spinal cord was found (best score {certainty.max():.2f}, expected "
             f"{PRESENT:g} over {LEAST_LENGTH_MM:g} mm); check the image, or give -init-points"
@@ -137,12 +147,15 @@ class Looks:
         The detector's spacing.
     zoom
         Pixels a voxel along the two axes in the plane (2,).
+    step_mm
+        Usual distance between two of the slices.
     """
 
     slices: IntArray
     maps: Float32Array
     pixel_mm: float
     zoom: FloatArray
+    step_mm: float
 
     @property
     def scores(self) -> Iterator[Float32Array]:
@@ -172,7 +185,8 @@ def look(image: Image, model: str) -> Looks:
         slices = np.append(slices, canonical.shape[2] - 1)
     maps = probability_maps(canonical, slices, detector)
     zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
-    return Looks(slices, maps, detector.card.spacing_mm[0], zoom)
+    step_mm = every * canonical.space.spacing[2]
+    return Looks(slices, maps, detector.card.spacing_mm[0], zoom, step_mm)
 
 
 def sizes_along(image: Image, places: FloatArray, model: str = "optic") -> Detection:
@@ -206,7 +220,7 @@ def sizes_along(image: Image, places: FloatArray, model: str = "optic") -> Detec
         scores.append(float(smooth[tuple(nearest)]))
         areas.append(_centroid(seen.maps[row], nearest, seen.pixel_mm)[1])
     radius_mm = np.sqrt(np.array(areas) / np.pi)
-    return Detection(seen.slices[rows], xy, np.array(scores), radius_mm)
+    return Detection(seen.slices[rows], xy, np.array(scores), radius_mm, seen.step_mm)
 
 
 def probability_maps(canonical: Image, slices: IntArray, detector: OnnxModel) -> Float32Array:

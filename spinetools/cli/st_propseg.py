@@ -53,7 +53,8 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     if given == "viewer":
         from spinetools.cli._viewer import pick_points
 
-        points = pick_points(image, title="Click on the cord's centre")
+        option = "-init-centerline" if args.init_centerline else "-init-mask"
+        points = pick_points(image, title="Click on the cord's centre", instead=f"{option} FILE")
     elif args.init_mask:
         points = fitted_centreline(mask_on(image, given)).voxels
     else:

@@ -30,7 +30,14 @@ from spinetools.files import atomic_path
 from spinetools.infer.normalise import local_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.phantom_slices import phantom_slices
-from spinetools.training.slices import SPACING_MM, Augmentation, Slice, augmented, real_slices
+from spinetools.training.slices import (
+    SPACING_MM,
+    Augmentation,
+    Slice,
+    augmented,
+    cauda_slices,
+    real_slices,
+)
 
 logger = logging.getLogger("spinetools.training")
 
@@ -84,7 +91,7 @@ class Detector(nn.Module):
 
 def prepare(real: Path, folder: Path, n_subjects: int, seed: int) -> None:
     """Write the training slices to ``slices.npz`` in ``folder``."""
-    slices = [*real_slices(real), *phantom_slices(n_subjects, seed)]
+    slices = [*real_slices(real), *cauda_slices(real), *phantom_slices(n_subjects, seed)]
     content: dict[str, Any] = {
         "groups": np.array([s.group for s in slices]),
         "commit": np.array(_commit()),  # of the digital spine

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -29,6 +30,13 @@ REAL_CORDS = (
     "cord/gm10062Ses1_T2star",
     "cord/gm10062Ses2_T2star",
 )
+
+
+#: SPIDER's label of a disc, and the smallest component that is one (voxels).
+SPIDER_DISC, SMALLEST_DISC = 2, 500
+#: From the lowest disc upwards (L5–S1, or S1–S2 where it shows) no cord reaches down to the third:
+#: the conus ends above L3 (anatomy: mid T12 to upper L3).
+DISCS_WITHOUT_CORD = 3
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,30 @@ def real_slices(folder: Path) -> Iterator[Slice]:
         image = load_volume(folder / f"{name}.nii.gz")
         cord = load_mask(folder / f"{name}_seg.nii.gz").astype(np.float32)
         yield from volume_slices(image, cord, group=name, labelled_only=True)
+
+
+def cauda_slices(folder: Path) -> Iterator[Slice]:
+    """Give axial slices of lumbar images that hold cauda equina and surely no cord.
+
+    SPIDER's volumes marked ``train`` have no cord mask, but their discs, counted from below, tell
+    where no cord can be. (van der Graaf JW et al., Scientific Data 11 (2024) 264, CC BY 4.0.)
+    """
+    with (folder / "manifest.tsv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["use"] == "train"]
+    for row in rows:
+        if not row["file"].startswith("spider/") or row["file"].endswith("_seg.nii.gz"):
+            continue
+        image = load_volume(folder / row["file"]).reorient(("R", "A", "S"))
+        stem = row["file"].removesuffix(".nii.gz")
+        discs = load_mask(folder / f"{stem}_seg.nii.gz").reorient(("R", "A", "S")).data
+        components = cc3d.connected_components((discs == SPIDER_DISC).astype(np.uint8))
+        found = cc3d.statistics(components)
+        discs_found = zip(found["centroids"][1:], found["voxel_counts"][1:], strict=True)
+        heights = sorted(float(at[2]) for at, size in discs_found if size >= SMALLEST_DISC)
+        top = int(heights[DISCS_WITHOUT_CORD - 1])
+        part = image.crop((0, 0, 0), (*image.shape[:2], top))
+        nothing = part.like(np.zeros(part.shape, dtype=np.float32))
+        yield from volume_slices(part, nothing, "spider cauda", labelled_only=False, step_mm=6.0)
 
 
 def volume_slices(
