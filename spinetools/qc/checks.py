@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.qc.cuts import Extent
 from spinetools.qc.entry import Flag
-from spinetools.qc.geometry import Extent, Frame
+from spinetools.qc.geometry import Frame
 
 
 def gaps(frame: Frame, extent: Extent) -> tuple[int, ...]:

@@ -18,6 +18,14 @@ from spinetools.errors import InputError, OutputError
 from spinetools.files import atomic_path, write_text
 from spinetools.image import Image
 from spinetools.qc import checks, render
+from spinetools.qc.cuts import (
+    axial_cut,
+    cropped_slices,
+    extent_of,
+    follow,
+    midsagittal_cut,
+    sagittal_cut,
+)
 from spinetools.qc.entry import (
     Entry,
     Flag,
@@ -32,17 +40,7 @@ from spinetools.qc.entry import (
     new_id,
     subject_of,
 )
-from spinetools.qc.geometry import (
-    Cut,
-    Extent,
-    Frame,
-    axial_cut,
-    cropped_slices,
-    extent_of,
-    follow,
-    midsagittal_cut,
-    sagittal_cut,
-)
+from spinetools.qc.geometry import Cut, Frame
 from spinetools.qc.index import ENTRIES, entry_script, refresh, refresh_wanted, script_json
 
 logger = logging.getLogger(__name__)
@@ -210,12 +208,12 @@ def _draw(
     """Draw all views of an entry; return what was noticed meanwhile, too."""
     masks = [_solid(overlay) for overlay in overlays if overlay.kind != "image"]
     union = np.logical_or.reduce(masks) if masks else np.zeros(image.space.shape, dtype=bool)
-    extent = extent_of(frame.array(union))
+    extent = extent_of(frame, union)
     centres = follow(extent, frame.shape, frame.spacing[2])
     middle = midsagittal_cut(image.space, extent, centres)
     cropped: tuple[int, ...] = ()
     if plane == "sagittal":
-        cut = sagittal_cut(middle, middle.frame.array(union), render.MAX_TILES["sagittal"])
+        cut = sagittal_cut(middle, extent, render.MAX_TILES["sagittal"])
         cuts = [cut]
     else:
         cut = axial_cut(frame, extent, centres, render.MAX_TILES["axial"])
@@ -226,7 +224,7 @@ def _draw(
         names = " and ".join(overlay.name for overlay in overlays if overlay.kind != "image")
         empty = [Flag("empty", f"{names} has no voxel in this image")] if masks else []
         return drawn, [] if len(extent.filled) else empty
-    own = extent if len(masks) == 1 else extent_of(frame.array(_solid(first)))
+    own = extent if len(masks) == 1 else extent_of(frame, _solid(first))
     return drawn, checks.mask_flags(first.name, frame, own, cropped)
 
 
@@ -296,7 +294,7 @@ def _marks(overlays: Sequence[_Overlay], names: Mapping[int, str]) -> tuple[Mark
 def _area(overlays: Sequence[_Overlay], frame: Frame) -> dict[str, dict[int, float]]:
     for overlay in overlays:
         if overlay.kind == "mask":
-            extent: Extent = extent_of(frame.array(_solid(overlay)))
+            extent = extent_of(frame, _solid(overlay))
             return {"area_mm2": checks.areas(frame, overlay.data, extent)}
     return {}
 

@@ -7,8 +7,7 @@ import pytest
 
 from spinetools.image import Image, Space
 from spinetools.image.orientation import ALL_CODES
-from spinetools.qc.geometry import (
-    Frame,
+from spinetools.qc.cuts import (
     axial_cut,
     cropped_slices,
     extent_of,
@@ -16,6 +15,7 @@ from spinetools.qc.geometry import (
     midsagittal_cut,
     sagittal_cut,
 )
+from spinetools.qc.geometry import Frame
 
 CODES = ["".join(codes) for codes in ALL_CODES]
 
@@ -31,7 +31,7 @@ def marked(like: Image, ras_voxel: tuple[int, int, int]) -> tuple[Image, tuple[i
 
 def axial(mask: Image, most: int = 500):
     frame = Frame(mask.space, "axial")
-    extent = extent_of(frame.array(mask.data > 0))
+    extent = extent_of(frame, mask.data > 0)
     centres = follow(extent, frame.shape, frame.spacing[2])
     return axial_cut(frame, extent, centres, most), frame, extent, centres
 
@@ -75,7 +75,7 @@ def test_sagittal_tile_shows_the_native_slice_and_the_right_side(cord, codes):
     spot, index = marked(image, (24, 44, 30))
     _, _, extent, centres = axial(mask)
     middle = midsagittal_cut(image.space, extent, centres)
-    cut = sagittal_cut(middle, middle.frame.array(mask.data > 0), most=99)
+    cut = sagittal_cut(middle, extent, most=99)
     found = np.argwhere(cut.tiles(spot.data)[1:])
     tile, row, column = found[0]
     assert len(found) == 1
@@ -129,7 +129,7 @@ def test_pictures_stay_on_the_cord_where_a_few_slices_leak(cord, slices):
         # its neighbours keep the scale of their pictures, and what is cut off is known
         assert cut_leaky.size == cut.size
         assert cropped_slices(cut_leaky, extent) == (20,)
-        assert cropped_slices(cut, extent_of(frame.array(mask.data > 0))) == ()
+        assert cropped_slices(cut, extent_of(frame, mask.data > 0)) == ()
 
 
 def test_gaps_are_interpolated_and_ends_held(cord):
@@ -199,3 +199,20 @@ def test_the_sagittal_picture_shows_all_of_a_segmentation_from_front_to_back(cor
     cut = midsagittal_cut(image.space, extent, centres)
     assert cut.lefts[0] == 0
     assert cut.lefts[0] + cut.size[1] == 56
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "PSR", "IAL"])
+def test_extent_is_that_of_a_plain_count(cord, codes):
+    _, mask = cord(codes)
+    frame = Frame(mask.space, "axial")
+    extent = extent_of(frame, mask.data > 0)
+    view = frame.array(mask.data > 0)
+    for k in range(view.shape[2]):
+        rows, columns = np.nonzero(view[:, :, k])
+        assert extent.counts[k] == len(rows)
+        if len(rows):
+            assert extent.centres[k] == pytest.approx((rows.mean(), columns.mean()))
+            assert tuple(extent.low[k]) == (rows.min(), columns.min())
+            assert tuple(extent.high[k]) == (rows.max(), columns.max())
+        else:
+            assert np.isnan(extent.centres[k]).all()
