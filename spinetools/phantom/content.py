@@ -16,6 +16,7 @@ from spinetools.phantom.subject import Subject
 #: Voxels on a surface are divided into parts no wider than this, mm.
 _SUBVOXEL_MM = 0.4
 _MOST_PARTS = 512
+_CHUNK = 200_000
 
 #: Radius of a bundle of rootlets, mm.
 _ROOTLET_MM = 0.45
@@ -98,9 +99,14 @@ def _share(canvas: Canvas, subject: Subject, points: _Points, name: str) -> F32:
     total = np.zeros(edge.size)
     s, u, v = points.s[edge], points.u[edge], points.v[edge]
     _, up, right, front = subject.curve.frame(s)
-    for part in parts:
-        moved = _Points(s - up @ part, u + right @ part, v + front @ part)
-        total += np.clip(0.5 - _surface(subject, moved, name) / width, 0, 1)
+    # many parts at a time for few voxels, few for many: bounded memory
+    step = max(_CHUNK // edge.size, 1)
+    for first in range(0, len(parts), step):
+        some = parts[first : first + step].T
+        moved = _Points(
+            s[:, None] - up @ some, u[:, None] + right @ some, v[:, None] + front @ some
+        )
+        total += np.clip(0.5 - _surface(subject, moved, name) / width, 0, 1).sum(axis=1)
     result[edge] = total / len(parts)
     return result
 

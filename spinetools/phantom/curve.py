@@ -9,6 +9,7 @@ exact ellipse perpendicular to the cord.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class Curve:
     right: FloatArray
     front: FloatArray
 
-    @property
+    @cached_property
     def s(self) -> FloatArray:
         """``s`` of each sample, mm."""
         return self.start_mm + STEP_MM * np.arange(len(self.points), dtype=np.float64)

@@ -42,6 +42,8 @@ class Canvas:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.width = float(np.mean(space.spacing))
+        self._to_voxel = np.linalg.inv(space.affine[:3, :3])
+        self._voxels_a_mm = np.linalg.norm(self._to_voxel, axis=1)
         self.top = np.zeros(space.shape, dtype=np.uint8)
         self.under = np.zeros(space.shape, dtype=np.uint8)
         self.share = np.ones(space.shape, dtype=np.float32)
@@ -90,9 +92,8 @@ class Canvas:
 
     def box_of(self, world: npt.NDArray[np.float64], margin_mm: float) -> Box | None:
         """Return the box of voxels within a margin of world points (N, 3); None if outside."""
-        voxels = self.space.to_voxel(world)
-        inverse = np.linalg.inv(self.space.affine[:3, :3])
-        margin = np.linalg.norm(inverse, axis=1) * margin_mm
+        voxels = (world - self.space.affine[:3, 3]) @ self._to_voxel.T
+        margin = self._voxels_a_mm * margin_mm
         low = np.floor(voxels.min(axis=0) - margin).astype(int)
         high = np.ceil(voxels.max(axis=0) + margin).astype(int) + 1
         low = np.maximum(low, 0)

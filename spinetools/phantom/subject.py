@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from spinetools.phantom.curve import Curve
+from spinetools.phantom.curve import STEP_MM, Curve
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.numbers import LEVEL_NUMBERS
 
@@ -132,10 +132,13 @@ class Subject:
         return 0.0, self.conus_s
 
     def profile(self, name: str, s: npt.ArrayLike) -> FloatArray:
-        """Interpolate one profile at ``s`` (mm)."""
-        result: FloatArray = np.interp(
-            np.asarray(s, dtype=float), self.curve.s, self.profiles[name]
-        )
+        """Interpolate one profile at ``s`` (mm); constant beyond the curve's ends."""
+        table = self.profiles[name]
+        place = (np.asarray(s, dtype=float) - self.curve.start_mm) / STEP_MM
+        place = np.clip(place, 0, len(table) - 1)
+        index = np.minimum(place.astype(np.intp), len(table) - 2)
+        fraction = place - index
+        result: FloatArray = table[index] * (1 - fraction) + table[index + 1] * fraction
         return result
 
     def cord_csa(self, s: npt.ArrayLike) -> FloatArray:

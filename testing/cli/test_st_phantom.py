@@ -50,8 +50,8 @@ def test_writes_image_and_truth_beside_it(run: Run, folder: Path) -> None:
 
 def test_same_options_same_bytes_other_orientation_same_world(run: Run, folder: Path) -> None:
     for name, *options in (("a",), ("b",), ("c", "-orient", "AIL")):
-        options = ["-o", f"{name}.nii.gz", "-c", "t1", "-fov", "lumbar", *options]
-        assert run("st_phantom", *options, "-spacing", "2x2x2").code == 0
+        options = ["-o", f"{name}.nii.gz", "-c", "dwi", *options]
+        assert run("st_phantom", *options, "-spacing", "2x2x15").code == 0
     a, b, c = (Image.load(folder / f"{name}.nii.gz") for name in "abc")
     assert np.array_equal(a.data, b.data)
     assert c.space.nib_codes == ("P", "S", "R")

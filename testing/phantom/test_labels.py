@@ -99,7 +99,7 @@ def test_diameters_from_the_mask(box_at: GridMaker, subject: Subject) -> None:
 
 
 def test_all_48_orientations_hold_the_same_world(box_at: GridMaker, subject: Subject) -> None:
-    space = box_at(subject, 5.0, (60, 72, 54), 3.0)
+    space = box_at(subject, 5.0, (36, 48, 30), 2.0)
     plain = paint_labels(subject, space)
     assert len(set(np.unique(plain.hard))) > 8
     for codes in ALL_CODES:
