@@ -64,8 +64,7 @@ def execute(
         )
     except BrokenPipeError:
         # the reader of stdout has left (st_x … | head): not an error, and not worth a message
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         sys.exit(0)
     except OSError as error:
         if error.errno not in _KNOWN_ERRNO:
@@ -195,7 +194,17 @@ def _fail(prog: str, message: str, verbosity: int) -> NoReturn:
     if verbosity == 2:
         traceback.print_exc()
     print(f"{prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_stdout()
     sys.exit(1)
+
+
+def _drop_stdout() -> None:
+    """Let Python's own flush at its end succeed: failing, it would change the exit code to 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
