@@ -71,7 +71,7 @@ def report_page(path: Path) -> None:
             picture = Pillow.open(io.BytesIO(driver.get_screenshot_as_png()))
         finally:
             driver.quit()
-    picture.convert("RGB").quantize(256).save(path, optimize=True)
+    picture.convert("RGB").save(path, optimize=True)
 
 
 def segmentations(path: Path) -> None:
@@ -82,7 +82,7 @@ def segmentations(path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(
-        1, 4, figsize=(11, 4.4), facecolor="black", width_ratios=[1, 0.8, 1, 0.8]
+        1, 4, figsize=(11.4, 3.1), facecolor="black", width_ratios=[1, 1, 1, 1]
     )
     for number, weight in enumerate(("T2w", "T1w")):
         image, mask = both(weight)
@@ -91,14 +91,18 @@ def segmentations(path: Path) -> None:
         x, y, _ = np.rint(inside[inside[:, 2] == z].mean(axis=0)).astype(int)
         low, high = np.percentile(image, [1, 99.7])
         box = (slice(x - 22, x + 23), slice(y - 22, y + 23), z)
+        # a square about the cord; front and patient's right on the left, as on a scanner's screen
+        middle = int(np.rint(inside[:, 1].mean()))
+        side = slice(max(0, middle - 100), middle + 100)
         for axis, plane, outline in (
-            (axes[2 * number], image[x], mask[x]),
-            (axes[2 * number + 1], image[box], mask[box]),
+            (axes[2 * number], image[x, side][::-1], mask[x, side][::-1]),
+            (axes[2 * number + 1], image[box][::-1], mask[box][::-1]),
         ):
             axis.imshow(plane.T, origin="lower", cmap="gray", vmin=low, vmax=high)
             axis.contour(outline.T, [0.5], colors=RED, linewidths=1.2)
             axis.set_axis_off()
-        axes[2 * number].set_title(weight, color="white", loc="left")
+        label = axes[2 * number]
+        label.text(0.03, 0.04, weight, color="white", transform=label.transAxes, fontsize=13)
     figure.tight_layout(pad=0.4)
     figure.savefig(path, dpi=110, facecolor="black")
     plt.close(figure)
