@@ -35,7 +35,7 @@ CENTROID_RADIUS_MM = 9.0
 #: A slice whose score along the path is lower holds no cord.
 PRESENT = 0.30
 #: Slices in which the cord is not seen are bridged over this length, between sure ones.
-LONGEST_GAP_MM = 20.0
+LONGEST_GAP_MM = 12.0
 #: Fewer millimetres of cord than this are no spine.
 LEAST_LENGTH_MM = 8.0
 _BATCH = 16

@@ -43,6 +43,8 @@ class Centreline:
         How sure the detector is (K,), 0 to 1; 1 where a person or a mask gave the place.
     radius_mm
         Rough radius of the cord (K,), smoothed along it; None where only places are known.
+    n_below
+        How many of the first slices lie below the lowest one where the cord was seen.
     """
 
     voxels: FloatArray
@@ -51,6 +53,7 @@ class Centreline:
     curve: Curve
     score: FloatArray
     radius_mm: FloatArray | None = None
+    n_below: int = 0
 
     def mask(self, image: Image, soft: bool = False) -> Image:
         """Draw the centreline on its image's grid, see :func:`draw`."""
@@ -96,6 +99,7 @@ def optic_centreline(
     smooth_mm: float = SMOOTH_MM,
     extrapolate: bool = False,
     model: str = "optic",
+    below_mm: float = 0.0,
 ) -> Centreline:
     """Find the cord's centreline with the trained detector.
 
@@ -111,6 +115,9 @@ def optic_centreline(
         Go on to the first and the last slice of the image, straight, where no cord was seen.
     model
         Name or path of the detector.
+    below_mm
+        Go on, straight, this far below the lowest slice where the cord was seen: the conus' tip is
+        seldom seen for sure. ``n_below`` of the result says how many slices that is.
 
     Raises
     ------
@@ -126,8 +133,10 @@ def optic_centreline(
     curve = fit_curve(points, algo, smooth_mm, weights=np.maximum(found.score[rows], 0.05))
     score = np.interp(np.arange(space.shape[2]), found.slices, found.score)
     first, last = int(found.slices[rows[0]]), int(found.slices[rows[-1]])
-    line = _along(image, curve, first, last, score, extrapolate)
-    return replace(line, radius_mm=_sizes(found, rows, line.slices, spacing[2]))
+    lowest = max(0, first - int(below_mm / spacing[2]))
+    line = _along(image, curve, lowest, last, score, extrapolate)
+    sizes = _sizes(found, rows, line.slices, spacing[2])
+    return replace(line, radius_mm=sizes, n_below=first - int(line.slices[0]))
 
 
 def fitted_centreline(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from spinetools.image import Image
     from spinetools.propseg import PropsegResult
 
+#: How far below the cord that the detector saw the surface may go on: the conus' length.
+CONUS_MM = 40.0
+
 
 def get_parser() -> StParser:
     """Return the command's parser."""
@@ -49,7 +52,7 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
 
     given = args.init_centerline or args.init_mask
     if given is None:
-        return optic_centreline(image)
+        return optic_centreline(image, below_mm=CONUS_MM)
     if given == "viewer":
         from spinetools.cli._viewer import pick_points
 
@@ -102,6 +105,7 @@ def run(args: argparse.Namespace) -> None:
             line.voxels,
             args.c,
             params_from(args),
+            n_below=line.n_below,
             radius_mm=None if args.radius is not None else line.radius_mm,
             correction=correction,
             with_csf=args.CSF,

@@ -41,6 +41,9 @@ EVIDENCE_PENALTY = 15.0
 AREA_JUMP = 1.25
 #: A prior ring is at most this much wider than the cord that the detector sees.
 LARGEST_SHARE = 1.12
+#: Below the cord that was seen, a section ends it that has less than this share of the contrast of
+#: the sections above, or more than this share of their area: a bundle of roots with CSF between.
+TIP_CONTRAST, TIP_AREA = 0.7, 1.3
 #: Below this area (mm²) the cord has ended: the tip of the conus.
 MIN_AREA_MM2 = 8.0
 
@@ -63,6 +66,9 @@ class Scene:
         Rough radius of the cord in each (K,).
     sized
         Whether these radii were seen in this image, and so bound the surface that is expected.
+    n_below
+        How many of the first slices lie below the cord that was seen: perhaps the conus' tip,
+        perhaps roots only, so that the rules for stopping are strict there.
     """
 
     coefficients: Float32Array
@@ -72,6 +78,7 @@ class Scene:
     centreline_mm: FloatArray
     radius_mm: FloatArray
     sized: bool = False
+    n_below: int = 0
 
     def bounded(self, radii_mm: FloatArray, rows: IntArray) -> FloatArray:
         """Shrink rings (K, T) that are much larger than the cord seen there, keeping their shape.
@@ -219,11 +226,22 @@ def _run(
         jumps = section.area_mm2 > AREA_JUMP * last.area_mm2
         if section.area_mm2 >= params.max_area_mm2 and jumps:
             return grown, f"area {section.area_mm2:.0f} mm²"
+        if rows.min() < scene.n_below and _ends(grown[-6:], section):
+            return grown, "the cord ends (roots only)"
         if section.area_mm2 < MIN_AREA_MM2:
             return grown, f"the cord ends (area {section.area_mm2:.0f} mm²)"
         grown.append((rows, section))
         last, row = section, row + step * size
     return grown, f"{params.n_iterations} sections"
+
+
+def _ends(before: list[tuple[IntArray, _Section]], section: _Section) -> bool:
+    """Whether a section below the cord that was seen is roots: a faint or a sprawling ring."""
+    if not before:
+        return False
+    contrast = float(np.median([last.contrast for _, last in before]))
+    area = float(np.median([last.area_mm2 for _, last in before]))
+    return section.contrast < TIP_CONTRAST * contrast or section.area_mm2 > TIP_AREA * area
 
 
 def _fit(

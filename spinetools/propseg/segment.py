@@ -86,6 +86,7 @@ def segment_cord(
     params: PropsegParams | None = None,
     *,
     radius_mm: FloatArray | None = None,
+    n_below: int = 0,
     correction: Image | None = None,
     with_csf: bool = False,
 ) -> PropsegResult:
@@ -105,6 +106,8 @@ def segment_cord(
         See :class:`PropsegParams`.
     radius_mm
         Rough radius of the cord at each row of the centreline (K,); None: ``params.radius_mm``.
+    n_below
+        How many rows at the centreline's lower end lie below the cord that was seen.
     correction
         Voxels (non-zero) on the cord's edge that the surface has to pass through.
     with_csf
@@ -141,6 +144,7 @@ def segment_cord(
         centres,
         radius,
         sized=radius_mm is not None,
+        n_below=n_below,
     )
     start = _start_row(canonical, scene, params)
     scene = _believe_image(scene, contrast)
@@ -207,7 +211,8 @@ def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
                 f"{scene.slices[0]} to {scene.slices[-1]}, counted from the lowest"
             )
         return row
-    return min(int(params.init * len(scene.slices)), len(scene.slices) - 1)
+    seen = len(scene.slices) - scene.n_below
+    return min(scene.n_below + int(params.init * seen), len(scene.slices) - 1)
 
 
 def _believe_image(scene: Scene, contrast: Contrast) -> Scene:
