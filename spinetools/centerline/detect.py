@@ -127,8 +127,9 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     sure = detection.present & (certainty >= PRESENT)
     if sure.sum() * seen.step_mm < min(LEAST_LENGTH_MM, whole_mm / 2):
         raise NoSpineError(
-            f"{image.name}: no spinal cord was found (best score {certainty.max():.2f}, expected "
-            f"{PRESENT:g} over {LEAST_LENGTH_MM:g} mm); check the image, or give -init-points"
+            f"{image.name}: no spinal cord was found (seen for sure over "
+            f"{sure.sum() * seen.step_mm:.0f} mm, expected {LEAST_LENGTH_MM:g} mm or more); "
+            "check the image, or give -init-points"
         )
     return detection
 

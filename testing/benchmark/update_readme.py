@@ -94,9 +94,9 @@ def figures(lines: list[dict[str, str]], segs: list[dict[str, str]]) -> Row:
 
 
 def values(rows: Iterable[Row], key: str) -> list[float]:
-    """Return a column as numbers; where there is none it is not a number."""
+    """Return a column as numbers, without the rows that have none (no distance to nothing)."""
     texts = [row[key].removesuffix(" %").replace("−", "-") for row in rows]
-    return [float("nan") if text == "n/a" else float(text) for text in texts]
+    return [float(text) for text in texts if text != "n/a"] or [float("nan")]
 
 
 def mean(rows: list[dict[str, str]], key: str, digits: int, sign: bool = False) -> str:
