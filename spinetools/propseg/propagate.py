@@ -205,7 +205,9 @@ def _run(
     grown: list[tuple[IntArray, _Section]] = []
     last, contrasts, left = seed, [seed.contrast], limit
     # an image that is faint where it starts (T2*w with dark CSF) may go on being faint
-    faintest = min(params.min_contrast, 0.5 * seed.contrast)
+    faintest = min(params.min_contrast, 0.3 * seed.contrast)
+    if scene.sized:
+        faintest *= 0.5  # the detector vouches for the cord where the image is faint
     for _ in range(params.n_iterations):
         rows = np.arange(row, row + step * size, step)
         rows = rows[(rows >= 0) & (rows < len(scene.slices))]

@@ -30,10 +30,11 @@ logger = logging.getLogger(__name__)
 
 #: Grid on which everything is computed (nibabel letters).
 CANONICAL = ("R", "A", "S")
-#: The other polarity has to fit this well, in thousandths of the window, and the given one not at
-#: all, for the image to be believed against ``-c``. (On the real images the wrong polarity reaches
-#: −46 to 96, the right one −28 to 324; the weak ones are faint T2*w, where ``-c`` has to be right.)
-POLARITY_EVIDENCE = 150.0
+#: When the image is believed against ``-c``, in thousandths of the window. With the sign for a dark
+#: cord, a ring fits dark cords by −40 (T2*w whose CSF is as bright as the cord) to 324, and bright
+#: ones by −105 or less; with the sign for a bright cord, bright ones by 320 or more, dark ones by
+#: up to 164 (the canal's wall). Measured on the images of the real set, three of them bright.
+DARK_FOR_SURE, NOT_DARK, BRIGHT_FOR_SURE = 50.0, -50.0, 220.0
 #: The contrast that is meant, most likely, where ``-c`` has the wrong polarity.
 _USUAL = {1: "t2", -1: "t1"}
 #: A slice whose mask's centre is further than this from the mesh's is dropped (De Leener 2014).
@@ -218,10 +219,14 @@ def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
 def _believe_image(scene: Scene, contrast: Contrast) -> Scene:
     """Turn the polarity where the image clearly contradicts the contrast given."""
     rows = np.unique(np.linspace(0, len(scene.slices) - 1, 25).round().astype(int))
-    given = ring_evidence(scene, rows)
+    dark = ring_evidence(replace(scene, polarity=1), rows)
+    bright = ring_evidence(replace(scene, polarity=-1), rows)
+    if scene.polarity > 0:
+        wrong = dark < NOT_DARK and bright > BRIGHT_FOR_SURE
+    else:
+        wrong = dark > DARK_FOR_SURE
     turned = replace(scene, polarity=-scene.polarity)
-    other = ring_evidence(turned, rows)
-    if other > POLARITY_EVIDENCE > 3 * given:
+    if wrong:
         seen = "darker" if turned.polarity > 0 else "brighter"
         logger.warning(
             "-c %s expects a %s cord, but in this image it is %s than its surroundings; going by "
