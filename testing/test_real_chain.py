@@ -56,8 +56,8 @@ def test_propseg(
 
 @pytest.mark.parametrize(
     "name",
-    ["errsm11_T2w", "errsm18_T2w", "errsm21_T2w", "errsm21_T2star", "gm9669_T2star", "gm9418_T2star",
-     "gm9584_T2star", "gm10062Ses1_T2star", "errsm30crop_T1w", "errsm30crop_T2w"],
+    ["errsm11_T2w", "errsm18_T2w", "errsm21_T2w", "errsm21_T2star", "gm9669_T2star",
+     "gm9418_T2star", "gm9584_T2star", "gm10062Ses1_T2star", "errsm30crop_T1w", "errsm30crop_T2w"],
 )  # fmt: skip
 def test_centreline_is_inside_the_cord(real_data: Path, name: str) -> None:
     folder = real_data / "cord"
