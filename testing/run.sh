@@ -86,7 +86,12 @@ check "mypy" mypy
 check "import contracts" lint-imports
 check "shell scripts" check_shell_scripts
 check "docs" build_docs
-check "pytest" pytest -n 2 "$@"
+if [ $# -eq 0 ]; then
+    check "pytest, tests that measure times" pytest -m alone
+    check "pytest" pytest -n 2 -m "not alone"
+else
+    check "pytest" pytest -n 2 "$@"
+fi
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"

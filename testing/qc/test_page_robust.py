@@ -174,6 +174,7 @@ def test_an_index_that_is_damaged_or_empty_is_said(report, tmp_path, visit, inde
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_entries_open_and_move_quickly(report, tmp_path, visit):
     place = tmp_path / "qc"
     shutil.copytree(report, place)
