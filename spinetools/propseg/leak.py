@@ -37,7 +37,13 @@ class Leak:
         return self.score >= LEAK_THRESHOLD
 
 
-def leak_scores(tube: Tube, contrast: FloatArray, step_mm: float, min_contrast: float) -> Leak:
+def leak_scores(
+    tube: Tube,
+    contrast: FloatArray,
+    step_mm: float,
+    min_contrast: float,
+    seen_radius_mm: FloatArray | None = None,
+) -> Leak:
     """Score every ring by its size, its bulge and the edge that it stands on.
 
     Parameters
@@ -50,13 +56,15 @@ def leak_scores(tube: Tube, contrast: FloatArray, step_mm: float, min_contrast: 
         Distance between slices.
     min_contrast
         A vertex with a lower rise stands on no edge.
+    seen_radius_mm
+        Radius of the cord that the detector sees (K,), where it was asked.
 
     Returns
     -------
     Leak
         The score is the largest of: area above the stretch's median (50 % more is 1), outward
-        bulge above the stretch's median shape (3 mm is 1), and the share of the ring without an
-        edge (60 % is half).
+        bulge above the stretch's median shape (3 mm is 1), the share of the ring without an
+        edge (60 % is half), and area above the cord that the detector sees (60 % more is half).
     """
     size = 2 * max(2, round(_STRETCH_MM / step_mm)) + 1
     area = tube.areas_mm2
@@ -65,12 +73,16 @@ def leak_scores(tube: Tube, contrast: FloatArray, step_mm: float, min_contrast: 
     usual = ndimage.median_filter(tube.radii_mm, size=(size, 1), mode="nearest")
     bulge = np.maximum(tube.radii_mm - usual, 0).max(axis=1)
     bare = (contrast < min_contrast).mean(axis=1)
-    parts = np.stack([excess / 0.5, bulge / 3.0, 0.5 * bare / 0.6])
+    surplus = np.zeros_like(area)
+    if seen_radius_mm is not None:
+        surplus = area / (np.pi * seen_radius_mm**2) - 1
+    parts = np.stack([excess / 0.5, bulge / 3.0, 0.5 * bare / 0.6, surplus / 1.2])
     score = np.clip(parts.max(axis=0), 0, 1)
     words = (
         [f"area {e:+.0%} of its neighbours'" for e in excess],
         [f"bulges by {b:.1f} mm" for b in bulge],
         [f"no edge along {b:.0%} of the ring" for b in bare],
+        [f"area {s:+.0%} of the cord that the detector sees" for s in surplus],
     )
     worst = parts.argmax(axis=0)
     reasons = tuple(

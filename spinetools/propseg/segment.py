@@ -224,7 +224,8 @@ def _believe_image(scene: Scene, contrast: Contrast) -> Scene:
     if scene.polarity > 0:
         wrong = dark < NOT_DARK and bright > BRIGHT_FOR_SURE
     else:
-        wrong = dark > DARK_FOR_SURE
+        # epidural fat, bright on T1w, is a ring about a bright cord too: the cord's own must fail
+        wrong = dark > DARK_FOR_SURE and bright < dark / 2
     turned = replace(scene, polarity=-scene.polarity)
     if wrong:
         seen = "darker" if turned.polarity > 0 else "brighter"
@@ -276,7 +277,8 @@ def _mend_leaks(
 
     def score(surface: Tube) -> Leak:
         contrast = edge_contrast(scene, surface)
-        return leak_scores(surface, contrast, step_mm, params.min_contrast)
+        seen = scene.radius_mm[surface.slices - scene.slices[0]] if scene.sized else None
+        return leak_scores(surface, contrast, step_mm, params.min_contrast, seen)
 
     leak = score(tube)
     if not leak.flagged.any() or params.leak == "warn":
