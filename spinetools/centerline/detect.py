@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 
 CANONICAL = ("R", "A", "S")
 #: Slices closer together than this are not all looked at: the cord hardly changes.
-LOOK_EVERY_MM = 2.0
+LOOK_EVERY_MM = 3.0
 #: The score of a place is the mean probability about it, at the width of a cord.
 CORD_SIGMA_MM = 2.0
 #: Weight of the squared step against the score.
@@ -37,7 +37,7 @@ PRESENT = 0.30
 #: Slices in which the cord is not seen are bridged over this length, between sure ones.
 LONGEST_GAP_MM = 12.0
 #: Fewer millimetres of cord than this are no spine.
-LEAST_LENGTH_MM = 8.0
+LEAST_LENGTH_MM = 15.0
 _BATCH = 16
 
 
@@ -176,7 +176,7 @@ class Looks:
 
 
 def look(image: Image, model: str) -> Looks:
-    """Run the detector on the axial slices of an image, some 2 mm apart where they are thinner."""
+    """Run the detector on the axial slices of an image, some 3 mm apart where they are thinner."""
     canonical = image.reorient(CANONICAL)
     detector = OnnxModel(find_model(model))
     every = max(1, round(LOOK_EVERY_MM / canonical.space.spacing[2]))
