@@ -143,9 +143,15 @@ execute(StParser("st_x", "x"), run, [])
     [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
 )
 def test_signals_leave_no_temporary_file(number: int, code: int, tmp_path: Path) -> None:
+    # the tests themselves may run under nohup, which hands "SIGHUP is ignored" on to children
+    code_with_default = (
+        f"import signal\nsignal.signal({int(number)}, signal.SIG_DFL)\n"
+        if number != signal.SIGINT
+        else ""
+    ) + _SAVES_FOREVER
     process = subprocess.Popen(
-        [sys.executable, "-c", _SAVES_FOREVER], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.PIPE,
+        [sys.executable, "-c", code_with_default], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
