@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from spinetools.errors import ModelError
 
 #: Key of the card in the ONNX file's ``metadata_props``.
 CARD_KEY = "spinetools_card"
+#: Contrast whose threshold holds for every contrast that has none of its own.
+ANY_CONTRAST = "any"
+#: A voxel above it belongs to the structure where a card names no threshold.
+DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,22 @@ class ModelCard:
         Meaning of the output's channels.
     training
         Data, steps, seed, commit, hours: what is needed to train it again.
+    patch
+        Voxels along the spatial axes that it was trained at; empty where any size will do.
+    overlap
+        Share of a tile that it has in common with the next one, from 0 to below 1.
+    thresholds
+        Probability from which a voxel counts as the structure, by contrast; ``"any"`` is that of
+        every other contrast. See :meth:`threshold`.
+    tta
+        Spatial axes along which it was trained on mirrored images, e.g. ``("x",)``: those that
+        test-time augmentation may mirror.
+    benchmark
+        Rows of a table of measured accuracy: column's name to text.
+    failures
+        Where it is known to fail, a sentence each.
+    licence, citation
+        Under what it may be used, and what to cite.
     """
 
     name: str
@@ -48,6 +68,46 @@ class ModelCard:
     multiple: int
     labels: tuple[str, ...]
     training: dict[str, Any] = field(default_factory=dict)
+    patch: tuple[int, ...] = ()
+    overlap: float = 0.5
+    thresholds: dict[str, float] = field(default_factory=dict)
+    tta: tuple[str, ...] = ()
+    benchmark: list[dict[str, str]] = field(default_factory=list)
+    failures: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        # a card that contradicts itself is found when it is made or read, not amid a run
+        spatial, size = self.spatial_axes, len(self.spacing_mm)
+        if len(spatial) != size:
+            raise ValueError(f"axes {self.axes!r} have {len(spatial)} spatial axes, not {size}")
+        if self.patch and len(self.patch) != size:
+            raise ValueError(f"patch has {len(self.patch)} axes, not {size}")
+        if any(length < 1 or length % self.multiple for length in self.patch):
+            raise ValueError(f"patch {self.patch} is no multiple of {self.multiple}")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"overlap is {self.overlap}, not within 0 and 1")
+        if not all(0 <= value <= 1 for value in self.thresholds.values()):
+            raise ValueError(f"thresholds are {self.thresholds}, not within 0 and 1")
+        if not set(self.tta) <= set(spatial):
+            raise ValueError(f"tta names {self.tta}, not among the axes {spatial}")
+
+    @property
+    def spatial_axes(self) -> tuple[str, ...]:
+        """Names of the input's spatial axes in order, e.g. ``("x", "y")``."""
+        return tuple(self.axes.split()[2:])
+
+    def threshold(self, contrast: str = ANY_CONTRAST) -> float:
+        """Return the probability from which a voxel counts as the structure.
+
+        Parameters
+        ----------
+        contrast
+            As of ``-c``; one without a threshold of its own takes that of ``"any"``, or 0.5.
+        """
+        general = self.thresholds.get(ANY_CONTRAST, DEFAULT_THRESHOLD)
+        return self.thresholds.get(contrast, general)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the card as ONNX metadata."""
@@ -65,9 +125,36 @@ class ModelCard:
         if CARD_KEY not in metadata:
             raise ModelError(f"{path} holds no model card; it was not made by spinetools")
         try:
-            content = json.loads(metadata[CARD_KEY])
-            content["spacing_mm"] = tuple(content["spacing_mm"])
-            content["labels"] = tuple(content["labels"])
-            return cls(**content)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path} holds a model card that cannot be read ({error})") from error
+            return cls.from_dict(json.loads(metadata[CARD_KEY]))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(f"{path} holds a model card that cannot be read: {error}") from error
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> ModelCard:
+        """Make a card from what JSON gives; fields that are left out take their defaults.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When a field is unknown, missing or of another kind.
+        """
+        known = {entry.name: entry for entry in fields(cls)}
+        unknown = sorted(set(content) - set(known))
+        if unknown:
+            raise ValueError(
+                f"unknown field {', '.join(unknown)}; made by a newer spinetools? Update it"
+            )
+        missing = [
+            name
+            for name, entry in known.items()
+            if name not in content and entry.default is entry.default_factory is MISSING
+        ]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        values = dict(content)
+        for name in ("spacing_mm", "labels", "patch", "tta", "failures"):
+            if name in values:
+                if not isinstance(values[name], (list, tuple)):
+                    raise TypeError(f"{name} is {values[name]!r}, not a list")
+                values[name] = tuple(values[name])
+        return cls(**values)
