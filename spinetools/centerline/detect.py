@@ -1,4 +1,4 @@
-"""``optic``: a trained local detector on every axial slice, and one best path over all of them."""
+"""A trained detector on axial slices, and one best path over all of them (``optic``, ``cnn``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from spinetools.centerline.path import best_path
-from spinetools.errors import InputError, NoSpineError
+from spinetools.errors import InputError, ModelError, NoSpineError
 from spinetools.image import Image
 from spinetools.infer.normalise import local_contrast
 from spinetools.infer.onnx import OnnxModel
@@ -38,6 +38,8 @@ PRESENT = 0.30
 LONGEST_GAP_MM = 12.0
 #: Fewer millimetres of cord than this are no spine.
 LEAST_LENGTH_MM = 15.0
+#: Channels of a detector, as its card's labels name them.
+CORD, BRAIN = "cord", "brain"
 _BATCH = 16
 
 
@@ -57,6 +59,9 @@ class Detection:
         Radius of the disc as large as the cord that the detector sees (K,): a rough size.
     step_mm
         Usual distance between two slices that were looked at.
+    ceiling
+        The lowest slice that was looked at and holds brain; None where none does, or where the
+        detector was not asked.
     """
 
     slices: IntArray
@@ -64,6 +69,7 @@ class Detection:
     score: FloatArray
     radius_mm: FloatArray
     step_mm: float
+    ceiling: int | None = None
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
@@ -80,7 +86,12 @@ class Detection:
         return inside
 
 
-def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "optic") -> Detection:
+def detect(
+    image: Image,
+    points_voxel: FloatArray | None = None,
+    model: str = "optic",
+    stop_at_brain: bool = False,
+) -> Detection:
     """Find the cord in every axial slice.
 
     Parameters
@@ -91,6 +102,8 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
         Places (N, 3) on the image's grid that the path has to pass through; None for none.
     model
         Name or path of the detector.
+    stop_at_brain
+        No slice from the brain up counts as cord, where the detector tells the brain.
 
     Returns
     -------
@@ -120,9 +133,16 @@ def detect(image: Image, points_voxel: FloatArray | None = None, model: str = "o
     found = [_centroid(m, p, seen.pixel_mm) for m, p in zip(seen.maps, path, strict=True)]
     centres = np.stack([centre for centre, _ in found])
     radius_mm = np.sqrt(np.array([area for _, area in found]) / np.pi)
+    ceiling = None
+    if stop_at_brain and seen.brain is not None:
+        rows = np.arange(len(path))
+        first = _brain_row(certainty, seen.brain[rows, path[:, 0], path[:, 1]])
+        certainty[first:] = 0
+        ceiling = int(seen.slices[first]) if first < len(path) else None
     for row, place in forced.items():  # a person's word counts more than the detector's
         centres[row], certainty[row] = place, 1.0
-    detection = Detection(seen.slices, seen.to_voxels(centres), certainty, radius_mm, seen.step_mm)
+    voxels = seen.to_voxels(centres)
+    detection = Detection(seen.slices, voxels, certainty, radius_mm, seen.step_mm, ceiling)
     whole_mm = float(spacing[2] * (seen.slices[-1] + 1))
     sure = detection.present & (certainty >= PRESENT)
     if sure.sum() * seen.step_mm < min(LEAST_LENGTH_MM, whole_mm / 2):
@@ -150,6 +170,8 @@ class Looks:
         Pixels a voxel along the two axes in the plane (2,).
     step_mm
         Usual distance between two of the slices.
+    brain
+        Probability of brain (K, X, Y); None where the detector has no such channel.
     """
 
     slices: IntArray
@@ -157,6 +179,7 @@ class Looks:
     pixel_mm: float
     zoom: FloatArray
     step_mm: float
+    brain: Float32Array | None = None
 
     @property
     def scores(self) -> Iterator[Float32Array]:
@@ -184,10 +207,15 @@ def look(image: Image, model: str) -> Looks:
     # the last slice belongs to the image as much as the first
     if slices[-1] != canonical.shape[2] - 1:
         slices = np.append(slices, canonical.shape[2] - 1)
-    maps = probability_maps(canonical, slices, detector)
-    zoom = np.array(maps.shape[1:]) / np.array(canonical.shape[:2])
+    channels = probability_maps(canonical, slices, detector)
+    if CORD not in channels:
+        raise ModelError(
+            f"{detector.path} tells {', '.join(channels)}, expected {CORD}; choose a cord detector"
+        )
+    zoom = np.array(channels[CORD].shape[1:]) / np.array(canonical.shape[:2])
     step_mm = every * canonical.space.spacing[2]
-    return Looks(slices, maps, detector.card.spacing_mm[0], zoom, step_mm)
+    pixel_mm = detector.card.spacing_mm[0]
+    return Looks(slices, channels[CORD], pixel_mm, zoom, step_mm, channels.get(BRAIN))
 
 
 def sizes_along(image: Image, places: FloatArray, model: str = "optic") -> Detection:
@@ -224,20 +252,22 @@ def sizes_along(image: Image, places: FloatArray, model: str = "optic") -> Detec
     return Detection(seen.slices[rows], xy, np.array(scores), radius_mm, seen.step_mm)
 
 
-def probability_maps(canonical: Image, slices: IntArray, detector: OnnxModel) -> Float32Array:
+def probability_maps(
+    canonical: Image, slices: IntArray, detector: OnnxModel
+) -> dict[str, Float32Array]:
     """Run the detector.
 
     Returns
     -------
     maps
-        Probability of cord (K, X, Y) on pixels of the detector's spacing.
+        By label of the card: probability (K, X, Y) on pixels of the detector's spacing.
     """
-    pixel_mm = detector.card.spacing_mm[0]
+    pixel_mm, labels = detector.card.spacing_mm[0], detector.card.labels
     in_plane = np.asarray(canonical.space.spacing[:2])
     shape = np.maximum(np.round(np.array(canonical.shape[:2]) * in_plane / pixel_mm), 8).astype(int)
     multiple = detector.card.multiple
     padded = -(-shape // multiple) * multiple
-    maps = np.empty((len(slices), *shape), dtype=np.float32)
+    maps = np.empty((len(labels), len(slices), *shape), dtype=np.float32)
     for first in range(0, len(slices), _BATCH):
         rows = slices[first : first + _BATCH]
         batch = np.zeros((len(rows), 1, *padded), dtype=np.float32)
@@ -249,8 +279,21 @@ def probability_maps(canonical: Image, slices: IntArray, detector: OnnxModel) ->
                 [(0, int(p - s)) for p, s in zip(padded, shape, strict=True)],
                 mode="edge",
             )
-        maps[first : first + len(rows)] = detector.run(batch)[:, 0, : shape[0], : shape[1]]
-    return maps
+        found = detector.run(batch)[:, : len(labels), : shape[0], : shape[1]]
+        maps[:, first : first + len(rows)] = found.swapaxes(0, 1)
+    return dict(zip(labels, maps, strict=True))
+
+
+def _brain_row(cord: FloatArray, brain: Float32Array) -> int:
+    """Return the first row of the brain: where cord below and brain above fit best.
+
+    One slice that is taken for brain amid the cord does not cut the cord in two, as the sum over
+    all slices decides. The number of rows where there is no brain.
+    """
+    evidence = cord - brain  # of each row being cord
+    below = np.concatenate([[0.0], np.cumsum(evidence)])
+    fit = 2 * below - below[-1]
+    return int(len(fit) - 1 - fit[::-1].argmax())  # of equal ones the highest
 
 
 def _at_pixels(plane: npt.NDArray[np.generic], shape: IntArray) -> Float32Array:

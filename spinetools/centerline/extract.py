@@ -43,8 +43,10 @@ class Centreline:
         How sure the detector is (K,), 0 to 1; 1 where a person or a mask gave the place.
     radius_mm
         Rough radius of the cord (K,), smoothed along it; None where only places are known.
-    n_below
-        How many of the first slices lie below the lowest one where the cord was seen.
+    n_below, n_above
+        How many of the first and of the last slices lie beyond those where the cord was seen.
+    ceiling
+        The lowest slice that was seen to hold brain, counted as ``slices``; None for none.
     """
 
     voxels: FloatArray
@@ -54,6 +56,8 @@ class Centreline:
     score: FloatArray
     radius_mm: FloatArray | None = None
     n_below: int = 0
+    n_above: int = 0
+    ceiling: int | None = None
 
     def mask(self, image: Image, soft: bool = False) -> Image:
         """Draw the centreline on its image's grid, see :func:`draw`."""
@@ -100,8 +104,10 @@ def optic_centreline(
     extrapolate: bool = False,
     model: str = "optic",
     below_mm: float = 0.0,
+    above_mm: float = 0.0,
+    stop_at_brain: bool = False,
 ) -> Centreline:
-    """Find the cord's centreline with the trained detector.
+    """Find the cord's centreline with a trained detector.
 
     Parameters
     ----------
@@ -114,17 +120,19 @@ def optic_centreline(
     extrapolate
         Go on to the first and the last slice of the image, straight, where no cord was seen.
     model
-        Name or path of the detector.
-    below_mm
-        Go on, straight, this far below the lowest slice where the cord was seen: the conus' tip is
-        seldom seen for sure. ``n_below`` of the result says how many slices that is.
+        Name or path of the detector; ``cord_heatmap`` tells the brain from the cord, too.
+    below_mm, above_mm
+        Go on, straight, this far beyond the slices where the cord was seen: the conus' tip is
+        seldom seen for sure. ``n_below`` and ``n_above`` of the result say how many slices that is.
+    stop_at_brain
+        End below the brain, where the detector tells the brain.
 
     Raises
     ------
     NoSpineError
         When no cord was found.
     """
-    found = detect(image, points_voxel, model)
+    found = detect(image, points_voxel, model, stop_at_brain)
     space = image.space.reoriented(CANONICAL)
     spacing = np.asarray(space.spacing)
     inside = found.present
@@ -134,9 +142,16 @@ def optic_centreline(
     score = np.interp(np.arange(space.shape[2]), found.slices, found.score)
     first, last = int(found.slices[rows[0]]), int(found.slices[rows[-1]])
     lowest = max(0, first - int(below_mm / spacing[2]))
-    line = _along(image, curve, lowest, last, score, extrapolate)
-    sizes = _sizes(found, rows, line.slices, spacing[2])
-    return replace(line, radius_mm=sizes, n_below=first - int(line.slices[0]))
+    top = space.shape[2] if found.ceiling is None else max(found.ceiling, last + 1)
+    highest = min(top - 1, last + int(above_mm / spacing[2]))
+    line = _along(image, curve, lowest, highest, score, extrapolate)
+    return replace(
+        line,
+        radius_mm=_sizes(found, rows, line.slices, spacing[2]),
+        n_below=first - int(line.slices[0]),
+        n_above=int(line.slices[-1]) - last,
+        ceiling=found.ceiling,
+    )
 
 
 def fitted_centreline(

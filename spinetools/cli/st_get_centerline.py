@@ -42,9 +42,10 @@ def get_parser() -> StParser:
     )
     group.add_argument(
         "-method",
-        choices=("optic", "fitseg", "viewer"),
+        choices=("optic", "cnn", "fitseg", "viewer"),
         default="optic",
-        help="optic: trained detector and best path; fitseg: -i is a segmentation to fit; viewer: "
+        help="optic: trained detector and best path; cnn: the same with the detector of "
+        "st_deepseg_sc, which stops at the brain; fitseg: -i is a segmentation to fit; viewer: "
         "click on the cord (default optic)",
     )
     group.add_argument(
@@ -71,7 +72,7 @@ def get_parser() -> StParser:
     group.add_argument(
         "-init-points",
         metavar="FILE",
-        help="points on the cord (non-zero voxels): optic passes through them; with -method "
+        help="points on the cord (non-zero voxels): optic and cnn pass through them; with -method "
         "viewer they are used instead of clicks",
     )
     form = parser.add_argument_group("form of the output")
@@ -92,17 +93,23 @@ def find(args: argparse.Namespace, image: Image) -> Centreline:
     from spinetools.centerline import centreline_through, fitted_centreline, optic_centreline
     from spinetools.cli._results import labelled_points
 
-    how: Any = (args.centerline_algo, args.centerline_smooth, bool(args.extrapolation))
+    how: dict[str, Any] = {
+        "algo": args.centerline_algo,
+        "smooth_mm": args.centerline_smooth,
+        "extrapolate": bool(args.extrapolation),
+    }
     points = labelled_points(args.init_points, image) if args.init_points else None
     if args.method == "fitseg":
-        return fitted_centreline(image, *how)
+        return fitted_centreline(image, **how)
     if args.method == "viewer":
         if points is None:
             from spinetools.cli._viewer import pick_points
 
             points = pick_points(image, gap_mm=args.gap, title="Click on the cord's centre")
-        return centreline_through(image, image.space.to_world(points), *how)
-    return optic_centreline(image, points, *how)
+        return centreline_through(image, image.space.to_world(points), **how)
+    if args.method == "cnn":
+        return optic_centreline(image, points, **how, model="cord_heatmap", stop_at_brain=True)
+    return optic_centreline(image, points, **how)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -124,7 +131,9 @@ def run(args: argparse.Namespace) -> None:
         rows = line.voxels if args.space == "pix" else line.world_mm
     table = Path(path).with_name(f"{strip_nifti_suffix(path)}.csv")
     write_text(table, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows))
-    write_sidecar(path, args, [args.i], Method=args.method, Contrast=args.c)
+    write_sidecar(
+        path, args, [args.i], Method=args.method, Contrast=args.c, Coordinates=args.space
+    )
     mask.save(path)
     kind = "mask" if args.centerline_soft else "centerline"
     add_qc_entry(args, image, [("centerline", mask)], label_kind=kind)
