@@ -73,7 +73,7 @@ def extent_of(frame: Frame, mask: BoolArray) -> Extent:
     if not mask.any():
         return Extent(centres, low, high, counts)
     # only the mask's box is turned to the frame: strided sums over a whole volume take seconds
-    box = _box(mask)
+    box = box_of(mask)
     inner = reorient_array(mask[box], frame.space.nib_codes, frame.codes)
     starts = [
         frame.shape[which] - box[axis].stop if frame.flipped[which] else box[axis].start
@@ -93,7 +93,7 @@ def extent_of(frame: Frame, mask: BoolArray) -> Extent:
     return Extent(centres, low, high, counts)
 
 
-def _box(mask: BoolArray) -> tuple[slice, slice, slice]:
+def box_of(mask: BoolArray) -> tuple[slice, slice, slice]:
     """Return the smallest box that holds all voxels of a mask that is not empty."""
     flat = np.any(mask, axis=2)
     lines = (np.any(flat, axis=1), np.any(flat, axis=0), np.any(np.any(mask, axis=0), axis=0))

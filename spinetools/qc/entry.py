@@ -10,12 +10,10 @@ import re
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-from spinetools.errors import InputError
 
 #: Raised when an older page or an older spinetools cannot read what this one writes.
 FORMAT = 1
@@ -76,12 +74,15 @@ class Layer:
         ``#rrggbb``; empty for an image and for labels, which have a colour each.
     files
         The sheets of tiles, in the entry's folder.
+    source
+        The file that was shown; empty where it is not known.
     """
 
     name: str
     kind: str
     colour: str
     files: tuple[str, ...]
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,13 @@ class Entry:
         Values by name and native index along ``measure_axis``.
     measure_axis
         The image's head-to-foot voxel axis.
+    levels
+        Vertebral level by native index along ``measure_axis``: 3.0 at the top of C3, 3.5 in its
+        middle (see :mod:`spinetools.qc.levels`).
+    thumb
+        File name of a small picture for the table of all subjects.
+    volume
+        File name of the script with voxels for the 3D view and for names under the pointer.
     """
 
     id: str
@@ -196,12 +204,16 @@ class Entry:
     flags: tuple[Flag, ...] = ()
     marks: tuple[Mark, ...] = ()
     measures: Measures = field(default_factory=dict)
+    levels: Mapping[int, float] = field(default_factory=dict)
+    thumb: str = ""
+    volume: str = ""
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
         """Return what is written as JSON; measures as a list of indices and lists of values."""
         content = asdict(self)
         slices = sorted({index for series in self.measures.values() for index in series})
+        content["levels"] = {str(index): _number(v) for index, v in sorted(self.levels.items())}
         content["measures"] = {
             "slices": slices,
             "values": {
@@ -213,72 +225,9 @@ class Entry:
 
     def summary(self) -> dict[str, Any]:
         """Return what the table of the page needs."""
+        from spinetools.qc.summary import summarise
+
         return summarise(self.to_json())
-
-
-_SUMMARY = tuple(
-    item.name
-    for item in fields(Entry)
-    if item.name not in ("views", "marks", "measures", "measure_axis", "shape", "spacing_mm")
-)
-_TEXTS = (
-    "id", "case", "created", "dataset", "subject", "process", "command_line", "version", "input",
-    "contrast", "plane", "nib_codes", "export_key", "folder",
-)  # fmt: skip
-
-
-def summarise(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of an entry's JSON that the table of the page needs.
-
-    Raises
-    ------
-    InputError
-        When the content is not an entry that this version can show.
-    """
-    problem = _problem(content)
-    if problem:
-        raise InputError(problem)
-    summary = {name: content[name] for name in _SUMMARY}
-    summary["flags"] = [
-        {"kind": flag["kind"], "reason": flag["reason"], "slices": flag["slices"]}
-        for flag in content["flags"]
-    ]
-    summary["slices"] = len(content["views"][0]["indices"])
-    return summary
-
-
-def _problem(content: Any) -> str:
-    """Say why a JSON content is no entry; empty where it is one."""
-    if not isinstance(content, Mapping):
-        return "not an entry of a QC report"
-    if content.get("format") != FORMAT:
-        return f"its format is {content.get('format')!r}, expected {FORMAT}"
-    for name in _TEXTS:
-        if not isinstance(content.get(name), str):
-            return f"its field {name!r} is missing or no text"
-    if not ID_PATTERN.fullmatch(content["id"]):
-        return f"its id {content['id']!r} is not one that spinetools makes"
-    if ".." in Path(content["folder"]).parts or Path(content["folder"]).is_absolute():
-        return f"its folder {content['folder']!r} leads out of the report"
-    flags, views = content.get("flags"), content.get("views")
-    if not isinstance(flags, list) or not all(_is_flag(flag) for flag in flags):
-        return "its flags are damaged"
-    if not isinstance(views, list) or not views or not all(_is_view(view) for view in views):
-        return "its views are damaged"
-    return ""
-
-
-def _is_flag(flag: Any) -> bool:
-    return (
-        isinstance(flag, Mapping)
-        and isinstance(flag.get("kind"), str)
-        and isinstance(flag.get("reason"), str)
-        and isinstance(flag.get("slices"), list)
-    )
-
-
-def _is_view(view: Any) -> bool:
-    return isinstance(view, Mapping) and isinstance(view.get("indices"), list)
 
 
 def _number(value: float | None) -> float | None:

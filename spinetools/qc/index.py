@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +21,8 @@ from typing import Any
 
 from spinetools.errors import InputError, OutputError
 from spinetools.files import write_text
-from spinetools.qc.entry import FORMAT, ID_PATTERN, summarise
+from spinetools.qc.entry import FORMAT, ID_PATTERN
+from spinetools.qc.summary import summarise
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 REFRESH_VARIABLE = "SPINETOOLS_QC_REFRESH"
 #: How long to wait for others that refresh the same report; then it goes on without the lock.
 LOCK_SECONDS = 10.0
+#: How often to ask meanwhile whether others have listed the entry.
+POLL_SECONDS = 0.1
 #: Windows refuses to replace a file while a browser reads it: try again.
 REPLACE_SECONDS = 2.0
 
@@ -39,7 +42,9 @@ _START, _END = "window.spinetoolsReport = ", ";\n"
 Summaries = dict[str, dict[str, Any]]
 
 
-def refresh(folder: str | os.PathLike[str], rebuild: bool = False) -> int:
+def refresh(
+    folder: str | os.PathLike[str], rebuild: bool = False, wanted: str | None = None
+) -> int:
     """Bring a report's page and index up to date with its entries.
 
     Parameters
@@ -48,11 +53,14 @@ def refresh(folder: str | os.PathLike[str], rebuild: bool = False) -> int:
         The report.
     rebuild
         Read every entry again, rather than those only that the index does not have yet.
+    wanted
+        Id of an entry that must be listed. Where others refresh the report at the moment, one of
+        them will list it: then this call waits for that, rather than for its own turn.
 
     Returns
     -------
     int
-        Number of entries in the index.
+        Number of entries in the index; 0 where another process has listed the wanted one.
 
     Raises
     ------
@@ -62,7 +70,9 @@ def refresh(folder: str | os.PathLike[str], rebuild: bool = False) -> int:
         When the index cannot be written. The entries are safe all the same.
     """
     folder = _report(folder)
-    with locked(folder):
+    with locked(folder, lambda: wanted is not None and _lists(folder, wanted)) as ours:
+        if not ours:
+            return 0
         _put_page(folder)
         known: Summaries = {} if rebuild else _read_index(folder)
         reported: set[str] = set()
@@ -219,20 +229,52 @@ def _replace(path: Path, text: str) -> None:
     write_text(path, text)
 
 
+def _lists(folder: Path, identity: str) -> bool:
+    """Whether the index has an entry; without parsing it, because that takes longer."""
+    try:
+        return f'"id":"{identity}"'.encode() in (folder / INDEX).read_bytes()
+    except OSError:
+        return False
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the report's lock; go on without it where it is not to be had (see the module)."""
+def locked(folder: Path, done: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Hold the report's lock; go on without it where it is not to be had (see the module).
+
+    Parameters
+    ----------
+    folder
+        The report.
+    done
+        Asked while others hold the lock: whether they have done the work already. With sixteen
+        writers, each refresh then serves all who wait, and nobody waits for fifteen turns.
+
+    Yields
+    ------
+    bool
+        False where the work is done.
+    """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
+    lock = FileLock(folder / ".lock")
+    end = time.monotonic() + LOCK_SECONDS
+    ours = True
+    while True:
+        try:
+            lock.acquire(timeout=min(POLL_SECONDS, LOCK_SECONDS), poll_interval=POLL_SECONDS / 4)
+            break
+        except Timeout:
+            if done():
+                ours = False
+                break
+            if time.monotonic() >= end:
+                logger.info("the QC report %s is busy: refreshed without waiting longer", folder)
+                break
+        except (OSError, NotImplementedError):
+            logger.debug("no lock in %s (a file system without locks, or read-only)", folder)
+            break
     try:
-        lock.acquire()
-    except Timeout:
-        logger.info("the QC report %s is busy: it is refreshed without waiting longer", folder)
-    except (OSError, NotImplementedError):
-        logger.debug("no lock in %s (a file system without locks, or read-only)", folder)
-    try:
-        yield
+        yield ours
     finally:
         if lock.is_locked:
             lock.release()
