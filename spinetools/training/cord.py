@@ -1,0 +1,226 @@
+"""Train the patch networks of ``st_deepseg_sc``: ``cord_2d`` and ``cord_3d``.
+
+A U-Net reads a patch about the cord and gives the share of each voxel that is cord. It learns from
+the digital spine in every contrast and from the real images marked for training. Run
+
+    python -m spinetools.training.cord prepare -real ../shared/real -o runs/cord
+    python -m spinetools.training.cord train -kernel 2d -o runs/cord -steps 12000
+    python -m spinetools.training.cord export -kernel 2d -o runs/cord
+
+``train`` goes on from the last checkpoint. The same command runs on CUDA where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spinetools.infer.normalise import patch_contrast
+from spinetools.models.card import ModelCard
+from spinetools.training.augment import Augmentation, changed, placed
+from spinetools.training.export import export
+from spinetools.training.loop import Schedule, commit, fit, load_checkpoint
+from spinetools.training.nets import UNet
+from spinetools.training.windows import (
+    PIXEL_MM,
+    Window,
+    cauda_windows,
+    phantom_windows,
+    read_shards,
+    real_windows,
+    write_shards,
+)
+
+logger = logging.getLogger("spinetools.training")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What distinguishes the networks.
+
+    Attributes
+    ----------
+    features
+        Channels of each level.
+    norm
+        See :class:`~spinetools.training.nets.UNet`.
+    batch
+        Samples a step.
+    augmentation
+        Ranges of the random changes; also patch and spacing.
+    """
+
+    features: tuple[int, ...]
+    norm: str
+    batch: int
+    augmentation: Augmentation
+
+
+_COMMON = Augmentation(
+    log_scale=0.15, log_stretch=0.08, shift_mm=4.0, anywhere=0.0, blur=1.2, repaint=0.15, crop=0.15,
+    smallest_crop=0.4,
+)  # fmt: skip
+RECIPES = {
+    "2d": Recipe(
+        (16, 32, 64, 96), "batch", 24,
+        replace(_COMMON, patch=(64, 64), spacing_mm=(PIXEL_MM, PIXEL_MM)),
+    ),
+    "3d": Recipe(
+        (8, 16, 32, 64), "instance", 2,
+        replace(_COMMON, patch=(64, 64, 48), spacing_mm=(PIXEL_MM, PIXEL_MM, 1.0)),
+    ),
+}  # fmt: skip
+
+#: Shares of a batch: real images with a manual cord, cauda equina without, and the digital spine.
+SHARES = {"cord/": 0.42, "spider": 0.06, "phantom": 0.52}
+
+
+class Sampler:
+    """Draws batches of patches from windows.
+
+    Parameters
+    ----------
+    groups
+        Windows by group, as :func:`~spinetools.training.windows.read_shards` gives them.
+    recipe
+        Of the network.
+    """
+
+    def __init__(self, groups: dict[str, list[Window]], recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.groups = groups
+        self.kinds = {kind: [name for name in groups if name.startswith(kind)] for kind in SHARES}
+        self.shares = np.array([SHARES[kind] * bool(names) for kind, names in self.kinds.items()])
+
+    def __call__(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a batch: kinds by their shares; within each, groups and then windows evenly."""
+        # evenly spread rather than drawn: a batch always holds every kind
+        edges = np.cumsum(self.shares) / self.shares.sum()
+        places = (np.arange(self.recipe.batch) + rng.random()) / self.recipe.batch
+        images, cords = [], []
+        for place in places:
+            names = list(self.kinds.values())[int(np.searchsorted(edges, place))]
+            windows = self.groups[names[rng.integers(len(names))]]
+            image, cord = self.sample(windows[rng.integers(len(windows))], rng)
+            images.append(patch_contrast(image))
+            cords.append(cord)
+        return (
+            torch.from_numpy(np.stack(images)[:, None]),
+            torch.from_numpy(np.stack(cords)[:, None]),
+        )
+
+    def sample(self, window: Window, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Cut one patch out of a window and change it."""
+        settings = self.recipe.augmentation
+        k = int(rng.integers(window.image.shape[2]))
+        centre = window.centres[k] + rng.uniform(-1, 1, 2) * settings.shift_mm / PIXEL_MM
+        image, cord = window.image, window.cord
+        spacing: tuple[float, ...] = (PIXEL_MM, PIXEL_MM)
+        if len(settings.patch) == 2:
+            image, cord = image[:, :, k], cord[:, :, k]
+        else:
+            spacing = (*spacing, window.thickness_mm)
+            centre = np.array([*centre, k])
+        pair = (image.astype(np.float32), cord.astype(np.float32) / np.float32(255))
+        patches = placed(pair, spacing, centre, rng, settings)
+        distort = not window.group.startswith("phantom") and rng.random() < 0.5
+        image, targets = changed(patches[0], patches[1][None], rng, settings, distort)
+        return image, targets[0]
+
+
+def prepare(real: Path, folder: Path, n_paintings: int, seed: int) -> None:
+    """Write the training windows as shards to ``folder/windows``."""
+    made = folder / "windows"
+    write_shards(real_windows(real), made, "real", commit())
+    write_shards(cauda_windows(real), made, "cauda", commit())
+    write_shards(phantom_windows(n_paintings, seed), made, "phantom", commit())
+
+
+def train(folder: Path, kernel: str, schedule: Schedule) -> None:
+    """Train a network to ``schedule.steps`` in all."""
+    torch.manual_seed(schedule.seed)
+    recipe = RECIPES[kernel]
+    groups, _ = read_shards(folder / "windows")
+    own = folder / kernel
+    own.mkdir(exist_ok=True)
+    fit(network(recipe), Sampler(groups, recipe), own, schedule)
+
+
+def network(recipe: Recipe) -> UNet:
+    """Make the untrained network of a recipe."""
+    return UNet(len(recipe.augmentation.patch), recipe.features, norm=recipe.norm)
+
+
+def export_model(folder: Path, kernel: str, output: Path, version: str) -> None:
+    """Write the trained network as ONNX with its card inside."""
+    recipe = RECIPES[kernel]
+    state = load_checkpoint(folder / kernel)
+    net = network(recipe)
+    net.load_state_dict(state["net"])
+    groups, commits = read_shards(folder / "windows")
+    settings = recipe.augmentation
+    axes = " ".join("xyz"[: len(settings.patch)])
+    card = ModelCard(
+        name=f"cord_{kernel}",
+        version=version,
+        task="share of each voxel that is spinal cord, in a patch about the cord's centreline",
+        axes=f"N 1 {axes}",
+        orientation="RAS",
+        spacing_mm=settings.spacing_mm,
+        normalisation="patch_contrast",
+        multiple=2 ** (len(recipe.features) - 1),
+        labels=("cord",),
+        patch=settings.patch,
+        overlap=0.5,
+        thresholds={"any": 0.5},
+        tta=("x",),
+        licence="MIT",
+        training={
+            "data": {name: len(windows) for name, windows in groups.items()},
+            "steps": state["step"],
+            "batch": recipe.batch,
+            "seed": state["seed"],
+            "data_commit": ", ".join(commits),
+            "hours": round(state["seconds"] / 3600, 2),
+            "commit": commit(),
+            "parameters": sum(p.numel() for p in net.parameters()),
+        },
+    )
+    draw = Sampler(groups, replace(recipe, batch=32))
+    samples, _ = draw(np.random.default_rng(0))
+    export(net, card, samples, output)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one of the three steps."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=("prepare", "train", "export"))
+    parser.add_argument("-kernel", choices=tuple(RECIPES), default="2d")
+    parser.add_argument("-real", type=Path, default=Path("../shared/real"))
+    parser.add_argument("-o", type=Path, default=Path("runs/cord"))
+    parser.add_argument("-paintings", type=int, default=1500, help="windows painted, 3 images each")
+    parser.add_argument("-steps", type=int, default=12000)
+    parser.add_argument("-seed", type=int, default=2026)
+    parser.add_argument("-threads", type=int, default=1)
+    parser.add_argument("-model", type=Path, help="default: data/models/cord_KERNEL.onnx")
+    parser.add_argument("-model-version", default="1.0")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if args.action == "prepare":
+        prepare(args.real, args.o, args.paintings, args.seed)
+    elif args.action == "train":
+        schedule = Schedule(args.steps, seed=args.seed, threads=args.threads)
+        train(args.o, args.kernel, schedule)
+    else:
+        model = args.model or Path(f"data/models/cord_{args.kernel}.onnx")
+        export_model(args.o, args.kernel, model, args.model_version)
+
+
+if __name__ == "__main__":
+    main()

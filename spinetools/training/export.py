@@ -1,0 +1,89 @@
+"""Write a trained network as ONNX with its card inside, its weights stored as fp16."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spinetools.files import atomic_path
+from spinetools.models.card import ModelCard
+from spinetools.training.half import with_half_weights
+
+logger = logging.getLogger(__name__)
+
+#: fp16 weights have to give the same as fp32 to this Dice.
+LEAST_AGREEMENT = 0.999
+
+
+class _Probability(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.net(x))
+
+
+def export(net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path) -> None:
+    """Write ``net`` with ``card`` to ``output``.
+
+    Parameters
+    ----------
+    net
+        On the CPU; its output are logits.
+    card
+        How to run it.
+    samples
+        (N, 1, spatial): fp16 weights are checked against fp32 on these.
+    output
+        ONNX file; replaced as a whole.
+
+    Raises
+    ------
+    SystemExit
+        When fp16 weights give another result.
+    """
+    import onnx
+
+    net.eval()
+    axes = {0: "n", **{i: "xyz"[i - 2] for i in range(2, samples.ndim)}}
+    with atomic_path(output) as temporary:
+        torch.onnx.export(
+            _Probability(net),
+            (torch.zeros_like(samples[:1]),),
+            str(temporary),
+            dynamo=False,
+            opset_version=17,
+            input_names=["image"],
+            output_names=["probability"],
+            dynamic_axes={"image": axes, "probability": axes},
+        )
+        whole = onnx.load(str(temporary))
+        model = with_half_weights(whole)
+        agreement = agreement_of(whole, model, samples)
+        if agreement < LEAST_AGREEMENT:
+            raise SystemExit(f"fp16 weights agree to Dice {agreement:.5f} only: not exported")
+        for key, value in card.to_metadata().items():
+            model.metadata_props.add(key=key, value=value)
+        onnx.save(model, str(temporary))
+    logger.info("%s: %s", output, json.dumps(card.training))
+    logger.info("fp16 weights against fp32: Dice %.5f", agreement)
+
+
+def agreement_of(one: Any, other: Any, samples: torch.Tensor) -> float:
+    """Return the Dice of two models' thresholded outputs."""
+    import onnxruntime as ort
+
+    found = []
+    for model in (one, other):
+        session = ort.InferenceSession(model.SerializeToString())
+        name = session.get_inputs()[0].name
+        outputs = [session.run(None, {name: part.numpy()})[0] for part in samples.split(8)]
+        found.append(np.concatenate(outputs) >= 0.5)
+    return float(2 * (found[0] & found[1]).sum() / (found[0].sum() + found[1].sum()))
