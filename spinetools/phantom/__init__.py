@@ -19,11 +19,13 @@ from spinetools.phantom.protocols import (
     seen_through,
 )
 from spinetools.phantom.subject import Subject
+from spinetools.phantom.variants import VARIANTS
 
 __all__ = [
     "CONTRASTS",
     "FIELDS_OF_VIEW",
     "PROTOCOLS",
+    "VARIANTS",
     "Acquisition",
     "LabelVolume",
     "Phantom",

@@ -9,10 +9,10 @@ from spinetools.errors import InputError
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import STEP_MM, Curve, integrate
 from spinetools.phantom.lattice import FloatArray
-from spinetools.phantom.numbers import LEVEL_NUMBERS
 from spinetools.phantom.profiles import draw_profiles, smooth
 from spinetools.phantom.stack import place_bones
-from spinetools.phantom.subject import N_LEVELS, Habitus, Subject
+from spinetools.phantom.subject import Habitus, Subject
+from spinetools.phantom.variants import Column, check_variant, draw_variant, make_column
 
 #: The curve reaches this far above the top of C1 (through brainstem and brain) and below S5, mm.
 _ABOVE_MM, _BELOW_MM = 150.0, 80.0
@@ -25,30 +25,34 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def make_subject(seed: int) -> Subject:
+def make_subject(seed: int, variant: str | None = None) -> Subject:
     """Draw a random adult.
 
     Parameters
     ----------
     seed
         The same seed gives the same subject; not negative.
+    variant
+        A name of :data:`~spinetools.phantom.variants.VARIANTS`; None draws one with the
+        frequencies of adults, so that six in seven are normal.
 
     Raises
     ------
     InputError
-        When the seed is negative.
+        When the seed is negative or the variant does not exist.
     """
     rng = np.random.default_rng([check_seed(seed), 1])
+    column = make_column(draw_variant(seed) if variant is None else check_variant(variant))
     size = float(np.clip(rng.normal(0, 1), -2, 2))
     scale = 1 + 0.05 * size
-    pitch = np.array([level.pitch for level in LEVEL_NUMBERS]) * scale
-    pitch *= 1 + numbers.PITCH_CV * np.clip(rng.normal(size=N_LEVELS), -2, 2)
+    pitch = column.numbers("pitch") * scale
+    pitch *= 1 + numbers.PITCH_CV * np.clip(rng.normal(size=column.n), -2, 2)
     sacral = np.array(numbers.SACRAL_PITCH_MM) * scale
     boundaries = np.concatenate([[0.0], np.cumsum(pitch)])
     ends = np.concatenate([boundaries, boundaries[-1] + np.cumsum(sacral)])
-    curve = _draw_curve(rng, ends)
-    profiles = draw_profiles(rng, curve.s, ends, size)
-    vertebrae, discs = place_bones(rng, curve, ends, profiles, scale)
+    curve = _draw_curve(rng, column, ends)
+    profiles = draw_profiles(rng, curve.s, column, ends, size)
+    vertebrae, discs, remnants = place_bones(rng, curve, column, ends, profiles, scale)
     habitus = Habitus(
         scale=scale,
         fat=float(np.clip(rng.gamma(3.0, 3.5), 2.5, 32.0)),
@@ -66,6 +70,8 @@ def make_subject(seed: int) -> Subject:
         discs=discs,
         habitus=habitus,
         roots=_draw_roots(rng),
+        variant=column.variant,
+        remnants=remnants,
     )
 
 
@@ -74,8 +80,12 @@ def _draw(rng: np.random.Generator, numbers_: tuple[float, float, float, float])
     return float(np.clip(rng.normal(mean, deviation), low, high))
 
 
-def _draw_curve(rng: np.random.Generator, ends: FloatArray) -> Curve:
+def _draw_curve(rng: np.random.Generator, column: Column, ends: FloatArray) -> Curve:
     """Angles at landmarks from lordosis, kyphosis and sacral slope; a smooth curve through them."""
+
+    def at(level: float) -> float:
+        return float(np.interp(level, column.marks, ends))
+
     lordosis = _draw(rng, numbers.LUMBAR_LORDOSIS_DEG)
     # a deep lordosis goes with a steep sacrum; their difference is the lean at the top of L1
     thoracolumbar = _draw(rng, numbers.L1_LEAN_DEG)
@@ -89,17 +99,17 @@ def _draw_curve(rng: np.random.Generator, ends: FloatArray) -> Curve:
     knots = [
         (-_ABOVE_MM, neck + rng.normal(6, 6)),
         (-30.0, neck + rng.normal(4, 5)),
-        (float(ends[1] + 5), neck),
-        (float(ends[4]), neck + 0.55 * cervical),
-        (float(ends[7]), top),
-        (float(ends[9]), top - 0.06 * kyphosis),
-        (float(ends[13]), thoracolumbar + 0.48 * kyphosis),
-        (float(ends[18]), thoracolumbar + 0.03 * kyphosis),
-        (float(ends[20]), thoracolumbar + 0.06 * lordosis),
-        (float(ends[22]), thoracolumbar + 0.37 * lordosis),
-        (float(ends[24]), slope),
-        (float(ends[26]), slope + rng.normal(2, 3)),
-        (float(ends[28]), slope - rng.uniform(25, 45)),
+        (at(1) + 5, neck),
+        (at(4), neck + 0.55 * cervical),
+        (at(7), top),
+        (at(9), top - 0.06 * kyphosis),
+        (at(13), thoracolumbar + 0.48 * kyphosis),
+        (at(18), thoracolumbar + 0.03 * kyphosis),
+        (at(20), thoracolumbar + 0.06 * lordosis),
+        (at(22), thoracolumbar + 0.37 * lordosis),
+        (at(24), slope),
+        (at(26), slope + rng.normal(2, 3)),
+        (at(28), slope - rng.uniform(25, 45)),
         (float(ends[-1] + _BELOW_MM), slope - rng.uniform(50, 75)),
     ]
     s = np.arange(-_ABOVE_MM, ends[-1] + _BELOW_MM + STEP_MM, STEP_MM)
@@ -108,7 +118,7 @@ def _draw_curve(rng: np.random.Generator, ends: FloatArray) -> Curve:
     # mostly straight, now and then a real scoliosis
     bend = rng.gamma(1.5, 1.3) * (4.0 if rng.random() < 0.07 else 1.0)
     phase, length = rng.uniform(0, 2 * np.pi), rng.uniform(250, 600)
-    fade = np.clip((s + 40) / 120, 0, 1) * np.clip((ends[24] + 30 - s) / 120, 0, 1)
+    fade = np.clip((s + 40) / 120, 0, 1) * np.clip((at(24) + 30 - s) / 120, 0, 1)
     coronal = bend * np.sin(2 * np.pi * s / length + phase) * fade + rng.normal(0, 1.2)
     twist = 0.6 * bend * np.cos(2 * np.pi * s / length + phase) * fade + rng.normal(0, 1.5)
     return integrate(s, *(np.deg2rad(angle) for angle in (sagittal, coronal, twist)))

@@ -146,7 +146,9 @@ def _thoracic(v: Vertebra, x: F32, y: F32, z: F32) -> Iterator[F32]:
         (wc + 3, yc - hc - 2, -half - 1),
         (3.6, 3.6),
     )
-    reach_out = (24 + 8 * min(max(1.6 - k, 0.2), 1.0)) * (0.7 if v.name in ("T11", "T12") else 1)
+    reach_out = (24 + 8 * min(max(1.6 - k, 0.2), 1.0)) * (
+        0.7 if v.name in ("T11", "T12", "T13") else 1
+    )
     yield capsule(
         x, y, z, (wc + 3, yc - 0.8 * hc, 2), (reach_out, yc - hc - 9, 5), (4.2, 4.6), (1, 1, 1.2)
     )
@@ -176,6 +178,10 @@ def _lumbar(v: Vertebra, x: F32, y: F32, z: F32) -> Iterator[F32]:
         (4.6 * k, 4.2 * k), (1, 1.3, 1),
     )  # fmt: skip
     yield capsule(x, y, z, (wc + 8, yc + 2, 3), (42 * k, yc - 5, 5), (3.8, 3.0), (1, 1, 1.5))
+    if v.wings:
+        yield capsule(
+            x, y, z, (wc + 8, yc + 3, -2), (44 * k, yc + 1, -half - 4), (5.0, 8.5), (1, 1, 1.6)
+        )
     root, length = yc - hc - 4.0, v.spinous
     tip = (root - length * np.cos(v.slant), -9 * k - length * np.sin(v.slant))
     yield capsule(x, y, z, (0, root, -8 * k), (0, tip[0], tip[1]), (3.0, 3.4), (1, 1, 3.0))

@@ -11,8 +11,8 @@ from scipy.ndimage import minimum_filter1d
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import STEP_MM
 from spinetools.phantom.lattice import FloatArray
-from spinetools.phantom.numbers import LEVEL_NUMBERS
-from spinetools.phantom.subject import GAP_FRONT_MM, GAP_SIDE_MM, N_LEVELS
+from spinetools.phantom.subject import GAP_FRONT_MM, GAP_SIDE_MM
+from spinetools.phantom.variants import Column
 
 #: Margin between cord and dural sac that healthy subjects keep, mm: back-front, right-left.
 _LEAST_CSF_MM = (2.4, 3.0)
@@ -56,7 +56,7 @@ class Profiles:
 
 
 def draw_profiles(
-    rng: np.random.Generator, s: FloatArray, ends: FloatArray, size: float
+    rng: np.random.Generator, s: FloatArray, column: Column, ends: FloatArray, size: float
 ) -> Profiles:
     """Draw cord, dural sac and canal.
 
@@ -66,18 +66,20 @@ def draw_profiles(
         Source of randomness.
     s
         (N,) samples along the curve, mm.
+    column
+        Its vertebrae.
     ends
-        (30,) ``s`` of the top of C1 and of the lower end of each level C1 to S5.
+        ``s`` of the top of C1 and of the lower end of each level C1 to S5.
     size
         Body size, standard deviations from the mean.
     """
-    csa = _draw_levels(rng, "cord_csa", "cord_csa_sd", size, 0.35)
-    aspect = np.array([n.cord_ap / n.cord_rl for n in LEVEL_NUMBERS])
-    aspect = aspect * (1 + 0.05 * _deviates(rng, 0.0, 0.0))
-    sac_ap = _draw_levels(rng, "sac_ap", "sac_ap_sd", size, 0.3)
-    sac_rl = _draw_levels(rng, "sac_rl", "sac_rl_sd", size, 0.3)
+    csa = _draw_levels(rng, column, "cord_csa", size, 0.35)
+    aspect = column.numbers("cord_ap") / column.numbers("cord_rl")
+    aspect = aspect * (1 + 0.05 * _deviates(rng, column.n, 0.0, 0.0))
+    sac_ap = _draw_levels(rng, column, "sac_ap", size, 0.3)
+    sac_rl = _draw_levels(rng, column, "sac_rl", size, 0.3)
 
-    conus_s = _draw_conus(rng, ends)
+    conus_s = _draw_conus(rng, column, ends)
     to_tip = np.clip((conus_s - s) / numbers.CONUS_TAPER_MM, 0, 1)
     taper = 1 - (1 - to_tip) ** 1.8  # of diameters: a cone whose base merges smoothly
     area, ratio = _along(ends, csa, s), _along(ends, aspect, s)
@@ -86,7 +88,7 @@ def draw_profiles(
     full_ap = np.sqrt(4 * area * ratio / np.pi)
     cord_ap, cord_rl = full_ap * taper, np.sqrt(4 * area / ratio / np.pi) * taper
 
-    sac_end_s = float(np.interp(rng.normal(26.3, 0.4), np.arange(len(ends)), ends))
+    sac_end_s = float(np.interp(rng.normal(26.3, 0.4), column.marks, ends))
     close = np.clip((sac_end_s - s) / 60.0, 0, 1)
     close = 1 - (1 - close) ** 2.5
     # above C1 the sac opens into the cisterns
@@ -94,9 +96,9 @@ def draw_profiles(
     ap = np.maximum(_along(ends, sac_ap, s), cord_ap + _LEAST_CSF_MM[0]) * close + 10 * open_up
     rl = np.maximum(_along(ends, sac_rl, s), cord_rl + _LEAST_CSF_MM[1]) * close + 14 * open_up
 
-    middle = smooth(-_draw_lean(rng, s, ends) * np.maximum((ap - full_ap) / 2, 0), 6.0)
-    level = continuous_level(s, ends)
-    behind = _draw_gap_behind(rng, s, ends, level)
+    middle = smooth(-_draw_lean(rng, s, column, ends) * np.maximum((ap - full_ap) / 2, 0), 6.0)
+    level = continuous_level(s, ends, column.marks)
+    behind = _draw_gap_behind(rng, s, column, ends)
     tables = {
         "cord_ap": cord_ap,
         "cord_rl": cord_rl,
@@ -109,23 +111,22 @@ def draw_profiles(
         "sac_skew": np.interp(level, *np.array(_SKEW).T) * rng.uniform(0.6, 1.4),
         "level": level,
     }
-    bulges, thick = _draw_narrowing(rng)
-    _narrow(tables, s, ends[1 : N_LEVELS + 1], bulges, thick)
+    bulges, thick = _draw_narrowing(rng, column.n)
+    _narrow(tables, s, ends[1 : column.n + 1], bulges, thick)
     return Profiles(tables, conus_s, sac_end_s, bulges)
 
 
 def _draw_levels(
-    rng: np.random.Generator, mean: str, deviation: str, size: float, share_of_size: float
+    rng: np.random.Generator, column: Column, name: str, size: float, share_of_size: float
 ) -> FloatArray:
-    means = np.array([getattr(n, mean) for n in LEVEL_NUMBERS])
-    deviations = np.array([getattr(n, deviation) for n in LEVEL_NUMBERS])
-    result: FloatArray = means + deviations * _deviates(rng, size, share_of_size)
+    means, deviations = column.numbers(name), column.numbers(f"{name}_sd")
+    result: FloatArray = means + deviations * _deviates(rng, column.n, size, share_of_size)
     return result
 
 
-def _deviates(rng: np.random.Generator, size: float, share_of_size: float) -> FloatArray:
+def _deviates(rng: np.random.Generator, n: int, size: float, share_of_size: float) -> FloatArray:
     """Unit-variance deviates a level: part body size, part the subject's own, part local."""
-    own, local = rng.normal(), rng.normal(size=N_LEVELS + 4)
+    own, local = rng.normal(), rng.normal(size=n + 4)
     local = np.convolve(local, np.array([0.5, 0.7, 1.0, 0.7, 0.5]) / 1.575, mode="valid")
     rest = 1 - share_of_size**2
     z = share_of_size * size + np.sqrt(0.8 * rest) * own + np.sqrt(0.2 * rest) * local
@@ -140,16 +141,19 @@ def _along(ends: FloatArray, values: FloatArray, s: FloatArray) -> FloatArray:
     return result
 
 
-def _draw_conus(rng: np.random.Generator, ends: FloatArray) -> float:
+def _draw_conus(rng: np.random.Generator, column: Column, ends: FloatArray) -> float:
     """Draw where the conus ends, mm; its place is counted in levels from the top of L1."""
     place = rng.normal(numbers.CONUS_MEAN, numbers.CONUS_SD)
     place = float(np.clip(place, *numbers.CONUS_LIMITS))
-    return float(np.interp(19 + place, np.arange(len(ends)), ends))
+    return float(np.interp(19 + place, column.marks, ends))
 
 
-def _draw_lean(rng: np.random.Generator, s: FloatArray, ends: FloatArray) -> FloatArray:
+def _draw_lean(
+    rng: np.random.Generator, s: FloatArray, column: Column, ends: FloatArray
+) -> FloatArray:
     """Where in the sac the cord lies: +1 touches the front, −1 the back (lying on the back)."""
-    places = np.array([-10, 60, 130, 220, 330, 400, 480, 900]) / 470 * ends[19]
+    places = np.array([-10, 60, 130, 220, 330, 400, 480, 900]) / 470
+    places *= np.interp(19, column.marks, ends)
     forward = np.array([0.1, 0.15, 0.25, 0.5, 0.5, 0.1, -0.6, -0.6]) + rng.normal(0, 0.12, 8)
     curve = PchipInterpolator(places, np.clip(forward, -0.75, 0.75))
     result: FloatArray = curve(np.clip(s, *places[[0, -1]]))
@@ -157,28 +161,30 @@ def _draw_lean(rng: np.random.Generator, s: FloatArray, ends: FloatArray) -> Flo
 
 
 def _draw_gap_behind(
-    rng: np.random.Generator, s: FloatArray, ends: FloatArray, level: FloatArray
+    rng: np.random.Generator, s: FloatArray, column: Column, ends: FloatArray
 ) -> FloatArray:
     """Epidural fat behind the sac, mm; below the neck it lies in pads between the laminae."""
-    places = ends[[0, 2, 7, 12, 19, 23, 25]]
+    places = np.interp([0, 2, 7, 12, 19, 23, 25], column.marks, ends)
+    number = continuous_level(s, ends)  # whole at each disc, also where a vertebra is added
+    last = column.n + 0.5
     curve = PchipInterpolator(places, np.array([1.2, 1.6, 1.8, 3.0, 3.5, 5.5, 6.0]))
-    pads = 1 + 0.5 * np.cos(2 * np.pi * level) * np.clip((level - 7) / 3, 0, 1)
+    pads = 1 + 0.5 * np.cos(2 * np.pi * number) * np.clip((number - 7) / 3, 0, 1)
     gap = curve(np.clip(s, places[0], places[-1])) * rng.uniform(0.7, 1.3)
-    result: FloatArray = gap * np.where(level < 24.5, pads, 1.0)
+    result: FloatArray = gap * np.where(number < last, pads, 1.0)
     return result
 
 
-def _draw_narrowing(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _draw_narrowing(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
     """How far each disc bulges into the canal, and the ligament behind, mm (C1–C2 first)."""
-    bulges = np.abs(rng.normal(0, 0.5, N_LEVELS)).clip(0, 1.2)
+    bulges = np.abs(rng.normal(0, 0.5, n)).clip(0, 1.2)
     bulges[0] = 0.0
-    thick = np.zeros(N_LEVELS)
+    thick = np.zeros(n)
     if rng.random() < numbers.NARROW_SHARE:
-        weights = np.full(N_LEVELS, 0.15)
-        weights[[2, 3, 4, 5, 21, 22, 23]] = (1.0, 1.6, 2.0, 1.5, 1.0, 1.6, 1.4)
+        weights = np.full(n, 0.15)
+        weights[[2, 3, 4, 5, n - 3, n - 2, n - 1]] = (1.0, 1.6, 2.0, 1.5, 1.0, 1.6, 1.4)
         weights[0] = 0.0
         count = int(rng.integers(1, 5))
-        where = rng.choice(N_LEVELS, count, replace=False, p=weights / weights.sum())
+        where = rng.choice(n, count, replace=False, p=weights / weights.sum())
         bulges[where] = rng.uniform(1.2, 4.5, count)
         thick[where] = rng.uniform(0.0, 2.5, count)
     return bulges, thick
@@ -211,11 +217,17 @@ def _narrow(
     tables["canal_rl"] = np.maximum(tables["canal_rl"], tables["sac_rl"] + 1.0)
 
 
-def continuous_level(s: FloatArray, ends: FloatArray) -> FloatArray:
-    """Continuous level: 0 at the top of C1, 24 at L5–S1, 29 below S5; negative in the head."""
-    inside = np.interp(s, ends, np.arange(len(ends)))
+def continuous_level(
+    s: FloatArray, ends: FloatArray, marks: FloatArray | None = None
+) -> FloatArray:
+    """Continuous level: 0 at the top of C1, 24 at L5–S1, 29 below S5; negative in the head.
+
+    ``marks`` are the levels at ``ends``; None counts them.
+    """
+    marks = np.arange(float(len(ends))) if marks is None else marks
+    inside = np.interp(s, ends, marks)
     head = s / (ends[1] - ends[0])
-    tail = len(ends) - 1 + (s - ends[-1]) / 16.0
+    tail = marks[-1] + (s - ends[-1]) / 16.0
     level: FloatArray = np.where(s < 0, head, np.where(s > ends[-1], tail, inside))
     return level
 

@@ -35,6 +35,8 @@ def paint_spine(canvas: Canvas, field: Field, ids: Mapping[str, int]) -> None:
     _paint_canal_wall(canvas, field)
     for part in field.subject.discs:
         _paint_disc(canvas, part, ids[f"disc_{part.name.replace('-', '_')}"])
+    for part in field.subject.remnants:
+        _paint_disc(canvas, part, ids["sacrum"])
     for vertebra in field.subject.vertebrae:
         name = "sacrum" if vertebra.name[0] == "S" else f"vertebrae_{vertebra.name}"
         _paint_vertebra(canvas, field, vertebra, ids[name])
@@ -90,18 +92,18 @@ def _paint_canal_wall(canvas: Canvas, field: Field) -> None:
 def _paint_foramina(canvas: Canvas, field: Field) -> None:
     """Fat and the nerve's ganglion where it leaves the canal, below each pedicle."""
     subject, curve = field.subject, field.subject.curve
-    for i, s in enumerate(subject.boundaries[1:], start=1):
+    for name, s in zip(subject.names, subject.boundaries[1:], strict=True):
         out, ahead, fat, nerve = (
             (13.0, 5.0, 2.8, 2.2)
-            if i <= 7
+            if name[0] == "C"
             else (12.0, 1.0, 3.6, 2.0)
-            if i <= 19
+            if name[0] == "T"
             else (15.0, 2.0, 5.0, 3.0)
         )
         side = float(subject.profile("canal_rl", s)) / 2
         middle = float(subject.profile("canal_v", s))
         start = (side - 3.0, middle, s - 6.0)
-        end = (side + out, middle + ahead, s + (2.0 if i <= 7 else -1.0))
+        end = (side + out, middle + ahead, s + (2.0 if name[0] == "C" else -1.0))
         for sign in (1, -1):
             points = np.array([start, end])
             box = canvas.box_of(curve.at(points[:, 2], sign * points[:, 0], points[:, 1]), fat + 4)

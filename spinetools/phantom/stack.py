@@ -10,16 +10,19 @@ import numpy.typing as npt
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import Curve
 from spinetools.phantom.lattice import FloatArray
-from spinetools.phantom.numbers import LEVEL_NUMBERS
 from spinetools.phantom.profiles import Profiles
-from spinetools.phantom.subject import N_LEVELS, Disc, Vertebra
-
-NAMES = (*(n.name for n in LEVEL_NUMBERS), *numbers.SACRAL_NAMES)
+from spinetools.phantom.subject import Disc, Vertebra
+from spinetools.phantom.variants import Column
 
 #: Endplates of S1 (width, depth, mm) and of the sacral segments relative to it.
 _S1_ENDPLATE_MM = (45.6, 29.0)
 _SACRAL_WIDTH = (0.95, 0.68, 0.52, 0.42, 0.34)
 _SACRAL_DEPTH = (1.0, 0.70, 0.54, 0.45, 0.39)
+
+#: Of S2 where S1 is lumbarised; height of the disc below S1 then; height of the disc above a
+#: sacralised L5's sacrum over what it would be. Typical MRI values.
+_SQUARE_S2 = (0.86,)
+_LUMBARISED_DISC_MM, _SACRALISED_DISC = 5.0, 0.45
 
 #: Descent of the spinous process, degrees, by number of the vertebra (0 for C1).
 _SLANT_DEG = ((0, 5), (1, 12), (5, 18), (7, 25), (11, 50), (14, 52), (17, 30), (19, 12), (24, 10),
@@ -47,8 +50,13 @@ class _Joints:
 
 
 def place_bones(
-    rng: np.random.Generator, curve: Curve, ends: FloatArray, profiles: Profiles, scale: float
-) -> tuple[tuple[Vertebra, ...], tuple[Disc, ...]]:
+    rng: np.random.Generator,
+    curve: Curve,
+    column: Column,
+    ends: FloatArray,
+    profiles: Profiles,
+    scale: float,
+) -> tuple[tuple[Vertebra, ...], tuple[Disc, ...], tuple[Disc, ...]]:
     """Place disc centres in front of the canal, and bodies between them.
 
     Parameters
@@ -57,14 +65,21 @@ def place_bones(
         Source of randomness.
     curve
         The cord's line.
+    column
+        Its vertebrae.
     ends
-        (30,) ``s`` of the top of C1 and of the lower end of each level C1 to S5.
+        ``s`` of the top of C1 and of the lower end of each level C1 to S5.
     profiles
         Tables along the curve.
     scale
         Body size over the mean.
+
+    Returns
+    -------
+    vertebrae, discs, remnants
+        The remnants are the discs inside the sacrum.
     """
-    width, depth = (_draw_endplates(rng, axis, scale) for axis in (0, 1))
+    width, depth = (_draw_endplates(rng, column, axis, scale) for axis in (0, 1))
     s = ends.copy()
     s[0] = _C1_TOP_MM * scale
 
@@ -76,11 +91,11 @@ def place_bones(
     _, up, right, front = curve.frame(s)
     joints = _Joints(
         s, curve.at(s, 0.0, wall + joint_depth / 2), up, right, front,
-        at_joints(width), joint_depth, np.concatenate([[0.0], _draw_heights(rng, scale)]),
+        at_joints(width), joint_depth, np.concatenate([[0.0], _draw_heights(rng, column, scale)]),
     )  # fmt: skip
-    slants = np.deg2rad(np.interp(np.arange(len(NAMES)), *np.array(_SLANT_DEG).T))
+    slants = np.deg2rad(np.interp(column.marks[:-1], *np.array(_SLANT_DEG).T))
     vertebrae = []
-    for i, name in enumerate(NAMES):
+    for i, name in enumerate(column.names):
         middle = (s[i] + s[i + 1]) / 2
         canal_v, canal_ap, canal_rl = (
             float(_profile(curve, profiles, f"canal_{which}", middle))
@@ -96,13 +111,15 @@ def place_bones(
                 canal=float((canal_centre - pose.origin) @ pose.axes[1]),
                 canal_ap=canal_ap,
                 canal_rl=canal_rl,
-                pedicle=(LEVEL_NUMBERS[i].pedicle_width if i < N_LEVELS else 16.0) * scale,
-                spinous=(LEVEL_NUMBERS[i].spinous if i < N_LEVELS else 8.0) * scale,
+                pedicle=(column.levels[i].pedicle_width if i < column.n else 16.0) * scale,
+                spinous=(column.levels[i].spinous if i < column.n else 8.0) * scale,
                 slant=float(slants[i] + rng.normal(0, 0.07)),
+                wings=column.variant == "sacralised" and i == column.n - 1,
                 **vars(pose),
             )
         )
-    return tuple(vertebrae), _place_discs(rng, joints, profiles.bulges)
+    discs = _place_discs(rng, column, joints, profiles.bulges)
+    return tuple(vertebrae), discs, _place_remnants(column, joints, discs[-1].degeneration)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,25 +163,37 @@ def _profile(
     return result
 
 
-def _draw_endplates(rng: np.random.Generator, axis: int, scale: float) -> FloatArray:
+def _draw_endplates(
+    rng: np.random.Generator, column: Column, axis: int, scale: float
+) -> FloatArray:
     """Widths (axis 0) or depths (axis 1) of all bodies, mm."""
-    mean = np.array([(n.endplate_width, n.endplate_depth)[axis] for n in LEVEL_NUMBERS])
-    own = mean * scale * (1 + numbers.ENDPLATE_CV * rng.normal(size=N_LEVELS).clip(-2, 2))
-    sacral = np.array((_SACRAL_WIDTH, _SACRAL_DEPTH)[axis]) * _S1_ENDPLATE_MM[axis] * scale
+    mean = column.numbers(("endplate_width", "endplate_depth")[axis])
+    own = mean * scale * (1 + numbers.ENDPLATE_CV * rng.normal(size=column.n).clip(-2, 2))
+    sizes = (_SACRAL_WIDTH, _SACRAL_DEPTH)[axis]
+    if column.variant == "lumbarised":
+        sizes = (sizes[0], *_SQUARE_S2, *sizes[2:])
+    sacral = np.array(sizes) * _S1_ENDPLATE_MM[axis] * scale
     return np.concatenate([own, sacral])
 
 
-def _draw_heights(rng: np.random.Generator, scale: float) -> FloatArray:
+def _draw_heights(rng: np.random.Generator, column: Column, scale: float) -> FloatArray:
     """Height of the disc below each level, mm; the sacrum's remnants are thin."""
-    mean = np.array([level.disc for level in LEVEL_NUMBERS])
-    own = rng.normal(0, 0.5) + rng.normal(0, 0.85, N_LEVELS)
+    mean = column.numbers("disc")
+    own = rng.normal(0, 0.5) + rng.normal(0, 0.85, column.n)
     heights = mean * scale * np.clip(1 + numbers.DISC_CV * own, 0.5, 1.5)
-    return np.concatenate([heights, np.full(5, 1.5)])
+    remnants = np.full(5, 1.5)
+    if column.variant == "lumbarised":
+        remnants[0] = _LUMBARISED_DISC_MM * scale
+    if column.variant == "sacralised":
+        heights[-1] *= _SACRALISED_DISC
+    return np.concatenate([heights, remnants])
 
 
-def _place_discs(rng: np.random.Generator, joints: _Joints, bulges: FloatArray) -> tuple[Disc, ...]:
+def _place_discs(
+    rng: np.random.Generator, column: Column, joints: _Joints, bulges: FloatArray
+) -> tuple[Disc, ...]:
     age = rng.beta(1.6, 2.0)
-    names = (*(n.name for n in LEVEL_NUMBERS), "S")
+    names = (*column.names[: column.n], "S")
     return tuple(
         Disc(
             name=f"{names[i - 1]}-{names[i]}",
@@ -177,5 +206,27 @@ def _place_discs(rng: np.random.Generator, joints: _Joints, bulges: FloatArray) 
             bulge=float(bulges[i - 1]),
             degeneration=float(np.clip(age + rng.normal(0, 0.25), 0, 1)),
         )
-        for i in range(2, N_LEVELS + 1)  # the first disc lies between C2 and C3
+        for i in range(2, column.n + 1)  # the first disc lies between C2 and C3
     )
+
+
+def _place_remnants(column: Column, joints: _Joints, degeneration: float) -> tuple[Disc, ...]:
+    """Discs between the upper sacral segments: thin and narrow, but whole below a lumbarised S1."""
+    remnants = []
+    for i, names in ((column.n + 1, "S1-S2"), (column.n + 2, "S2-S3")):
+        whole = names == "S1-S2" and column.variant == "lumbarised"
+        size = 1.0 if whole else 0.7
+        remnants.append(
+            Disc(
+                name=names,
+                s=float(joints.s[i]),
+                origin=joints.centres[i],
+                axes=np.stack([joints.right[i], joints.front[i], joints.up[i]]),
+                width=float(joints.width[i]) * size,
+                depth=float(joints.depth[i]) * size,
+                height=float(joints.height[i]),
+                bulge=0.0,
+                degeneration=degeneration,
+            )
+        )
+    return tuple(remnants)

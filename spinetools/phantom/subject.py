@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.labels import LEVELS
 from spinetools.phantom.curve import STEP_MM, Curve
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.numbers import LEVEL_NUMBERS
@@ -20,7 +21,7 @@ GAP_FRONT_MM, GAP_SIDE_MM = 1.4, 1.8
 
 @dataclass(frozen=True)
 class Vertebra:
-    """One vertebra, C1 to L5 or S1 to S5.
+    """One vertebra, C1 to L5 (L4, L6, with T13 in variants) or S1 to S5.
 
     Attributes
     ----------
@@ -44,6 +45,8 @@ class Vertebra:
         Pedicle width and free length of the spinous process, mm.
     slant
         Descent of the spinous process, radians below the horizontal.
+    wings
+        Whether its transverse processes are wide and join the sacrum.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Vertebra:
     pedicle: float
     spinous: float
     slant: float
+    wings: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ class Subject:
     ``curve.s``: ``cord_ap`` and ``cord_rl`` (diameters), ``sac_ap``, ``sac_rl`` and ``sac_v``
     (middle of the dural sac before the cord's), ``canal_ap``, ``canal_rl`` and ``canal_v`` (bony
     canal), all in mm; ``sac_skew`` (how much wider sac and canal are in front); ``level`` (0 at
-    the top of C1, 1 at the disc below it, … 24 at L5–S1).
+    the top of C1, 1 at the disc below it, 7 at the top of T1, 19 of L1, 24 of the sacrum; whole at
+    the discs of a normal column, see :class:`~spinetools.phantom.variants.Column`). ``variant``
+    says which column it has; ``remnants`` are discs inside the sacrum.
     """
 
     seed: int
@@ -125,6 +131,13 @@ class Subject:
     discs: tuple[Disc, ...]
     habitus: Habitus
     roots: FloatArray = field(repr=False)
+    variant: str = "normal"
+    remnants: tuple[Disc, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the vertebrae above the sacrum, C1 first."""
+        return tuple(v.name for v in self.vertebrae if v.name[0] != "S")
 
     @property
     def cord_range(self) -> tuple[float, float]:
@@ -147,6 +160,18 @@ class Subject:
         return area
 
     def level_index(self, s: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """SCT's level value at ``s``: 1 for C1 … 24 for L5, 0 outside."""
-        inner = np.searchsorted(self.boundaries, np.asarray(s, dtype=float), side="right")
-        return np.where(inner > N_LEVELS, 0, inner).astype(np.int64)
+        """SCT's level value at ``s``: 1 for C1 … 24 for L5, 0 outside, and at T13 and L6."""
+        values = [LEVELS.index(name) + 1 if name in LEVELS else 0 for name in self.names]
+        table = np.array([0, *values, 0], dtype=np.int64)
+        result: npt.NDArray[np.int64] = table[self._number(s)]
+        return result
+
+    def level_names(self, s: npt.ArrayLike) -> list[str]:
+        """Names of the vertebrae at ``s`` (N,), ``n/a`` outside."""
+        names = ("n/a", *self.names, "n/a")
+        return [names[number] for number in self._number(s)]
+
+    def _number(self, s: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Count the vertebra at ``s`` from C1 as 1: 0 above, one more than there are below."""
+        found = np.searchsorted(self.boundaries, np.asarray(s, dtype=float), side="right")
+        return np.asarray(found, dtype=np.int64)

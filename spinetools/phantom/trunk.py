@@ -15,15 +15,22 @@ from spinetools.phantom.tissues import Tissue
 Point = tuple[float, float, float]
 Rod = tuple[Point, Point, float]
 
-#: Size of each rib's arch over the largest's, T1 to T12.
-_RIB_SIZE = (0.42, 0.60, 0.76, 0.87, 0.94, 0.98, 1.0, 1.0, 0.98, 0.95, 0.85, 0.65)
+#: Size of each rib's arch over the largest's, T1 to T13.
+_RIB_SIZE = (0.42, 0.60, 0.76, 0.87, 0.94, 0.98, 1.0, 1.0, 0.98, 0.95, 0.85, 0.65,
+             0.4)  # fmt: skip
 
 _SHELL_MM = 1.3
 
 
 def paint_trunk_bones(canvas: Canvas, field: Field, skin: F32) -> None:
     """Paint ribs, breastbone, shoulders and pelvis, inside the skin."""
-    rods = [rod for level in range(12) for rod in _rib(field, level)] + _shoulder(field)
+    subject = field.subject
+    rods = _shoulder(field)
+    for index, name in enumerate(subject.names):
+        if name[0] == "T" and not (name == "T12" and subject.variant == "ribs11"):
+            rods += _rib(field, index, int(name[1:]) - 1)
+        if name == "C7" and subject.variant == "cervical_rib":
+            rods += _cervical_rib(field, index)
     shapes = [
         found for rod in rods for side in (1, -1) if (found := _rod(canvas, field, rod, side))
     ]
@@ -40,12 +47,15 @@ def _level_s(field: Field, level: float) -> float:
     return float(np.interp(level, subject.profiles["level"], subject.curve.s))
 
 
-def _rib(field: Field, number: int) -> list[Rod]:
-    """Chain of rods from the head at the disc above, round the chest; ``number`` 0 for T1."""
+def _rib(field: Field, index: int, number: int) -> list[Rod]:
+    """Chain of rods from the head at the disc above, round the chest.
+
+    ``index`` is the vertebra's place below C1, ``number`` the rib's (0 for T1).
+    """
     subject, scale = field.subject, field.subject.habitus.scale
-    top = _level_s(field, 7.0 + number)
-    vertebra = subject.vertebrae[7 + number]
-    s_vertebra = _level_s(field, 7.5 + number)
+    top = float(subject.boundaries[index])
+    vertebra = subject.vertebrae[index]
+    s_vertebra = float(subject.boundaries[index : index + 2].mean())
     body_back = float(subject.profile("canal_v", top) + subject.profile("canal_ap", top) / 2)
     size = _RIB_SIZE[number]
     r = (4.5 if 2 <= number <= 9 else 3.8) * scale
@@ -60,6 +70,21 @@ def _rib(field: Field, number: int) -> list[Rod]:
     if number < 8:
         points.append((118 * size * scale, 112 * size * scale, top + 66))
     return [(a, b, r) for a, b in pairwise(points)]
+
+
+def _cervical_rib(field: Field, index: int) -> list[Rod]:
+    """Short rods that leave C7's transverse processes."""
+    subject, scale = field.subject, field.subject.habitus.scale
+    top, middle = (
+        float(subject.boundaries[index]),
+        float(subject.boundaries[index : index + 2].mean()),
+    )
+    body_back = float(subject.profile("canal_v", top) + subject.profile("canal_ap", top) / 2)
+    first = (24 * scale, body_back - 4, middle)
+    return [
+        (first, (38 * scale, body_back - 2, middle + 5), 3.2),
+        ((38 * scale, body_back - 2, middle + 5), (46 * scale, body_back + 14, middle + 16), 2.8),
+    ]
 
 
 def _shoulder(field: Field) -> list[Rod]:

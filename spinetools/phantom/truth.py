@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.image import Space
-from spinetools.labels import level_name, structures
+from spinetools.labels import structures
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.subject import Subject
 
@@ -35,7 +35,9 @@ class SliceTruth:
     angle
         Between the cord and the slices' normal, degrees.
     level
-        SCT's level value.
+        SCT's level value; 0 also at T13, which has none.
+    names
+        Name of the vertebra, ``n/a`` where there is no cord.
     """
 
     axis: int
@@ -46,14 +48,15 @@ class SliceTruth:
     rl: FloatArray
     angle: FloatArray
     level: npt.NDArray[np.int64]
+    names: tuple[str, ...] = ()
 
     def csv(self) -> str:
         """Return a table with a row for each slice that the cord crosses."""
         lines = ["slice,level,s_mm,csa_mm2,ap_mm,rl_mm,angle_deg"]
-        for i in np.flatnonzero(self.level):
+        for i in np.flatnonzero(np.isfinite(self.s)):
             values = (self.s[i], self.csa[i], self.ap[i], self.rl[i], self.angle[i])
             numbers = ",".join(f"{value:.4f}" for value in values)
-            lines.append(f"{i},{level_name(int(self.level[i]))},{numbers}")
+            lines.append(f"{i},{self.names[i]},{numbers}")
         return "\n".join(lines) + "\n"
 
 
@@ -96,6 +99,7 @@ def slice_truth(subject: Subject, space: Space) -> SliceTruth:
         rl=known(subject.profile("cord_rl", safe)),
         angle=known(np.degrees(np.arccos(np.clip(cosine, 0, 1)))),
         level=np.where(inside, subject.level_index(safe), 0),
+        names=tuple(subject.level_names(np.where(inside, at, -1.0))),
     )
 
 
@@ -123,10 +127,12 @@ def cord_levels(
 
 
 def disc_points(subject: Subject, space: Space) -> npt.NDArray[np.uint8]:
-    """Mark the posterior edge of each disc with one voxel of SCT's disc value."""
+    """Mark the posterior edge of each disc that SCT numbers with one voxel of its value."""
     values = {s.level: s.values["sct_disc"] for s in structures() if s.kind == "disc"}
     result = np.zeros(space.shape, dtype=np.uint8)
     for disc in subject.discs:
+        if disc.name not in values:  # beside T13 and L6, or above the sacrum without an L5
+            continue
         edge = disc.origin - disc.axes[1] * disc.depth / 2
         voxel = np.rint(space.to_voxel(edge)).astype(int)
         if (voxel >= 0).all() and (voxel < space.shape).all():
