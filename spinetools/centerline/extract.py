@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from spinetools.centerline.detect import CANONICAL, PRESENT, Detection, detect, 
 from spinetools.centerline.fit import Algorithm, Curve, fit_curve
 from spinetools.errors import InputError
 from spinetools.image import Image
+from spinetools.models.store import find_model
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -47,6 +49,8 @@ class Centreline:
         How many of the first and of the last slices lie beyond those where the cord was seen.
     ceiling
         The lowest slice that was seen to hold brain, counted as ``slices``; None for none.
+    model
+        The detector's file; None where a person or a mask gave the places.
     """
 
     voxels: FloatArray
@@ -58,6 +62,7 @@ class Centreline:
     n_below: int = 0
     n_above: int = 0
     ceiling: int | None = None
+    model: Path | None = None
 
     def mask(self, image: Image, soft: bool = False) -> Image:
         """Draw the centreline on its image's grid, see :func:`draw`."""
@@ -151,6 +156,7 @@ def optic_centreline(
         n_below=first - int(line.slices[0]),
         n_above=int(line.slices[-1]) - last,
         ceiling=found.ceiling,
+        model=find_model(model),
     )
 
 

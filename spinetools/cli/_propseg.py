@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinetools.cli._parser import StParser, number_in, on_off
+from spinetools.cli._results import native_slice, ranges
 from spinetools.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,11 +138,8 @@ def flags_of(image: Image, result: PropsegResult) -> list[Flag]:
     """Return the QC report's flags, with slice numbers as the image's own voxel indices."""
     from spinetools.qc import Flag
 
-    codes = image.space.nib_codes
-    axis = next(n for n, code in enumerate(codes) if code in "SI")
-    last = image.shape[axis] - 1
     return [
-        Flag("leak", reason, (int(k) if codes[axis] == "S" else last - int(k),))
+        Flag("leak", reason, (native_slice(image.space, int(k)),))
         for k, reason in zip(result.slices, result.leak.reasons, strict=True)
         if reason
     ]
@@ -207,14 +205,3 @@ def crosses(image: Image, result: PropsegResult) -> Image:
         marks[i.min() : i.max() + 1, y, k] = 1
         marks[x, j.min() : j.max() + 1, k] = 1
     return canonical.like(marks).reorient(image.space.nib_codes)
-
-
-def ranges(numbers: list[int]) -> str:
-    """Write sorted numbers shortly: ``3, 7–9``."""
-    groups: list[list[int]] = []
-    for number in numbers:
-        if groups and number == groups[-1][-1] + 1:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    return ", ".join(f"{g[0]}" if len(g) == 1 else f"{g[0]}–{g[-1]}" for g in groups)

@@ -1,9 +1,9 @@
-"""Small steps that segmenting commands share: empty results, points from files."""
+"""Small steps that segmenting commands share: empty results, masks and centrelines from files."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from spinetools.errors import NoSpineError
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from spinetools.image import Image
+    from spinetools.centerline import Centreline
+    from spinetools.image import Image, Space
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -48,3 +49,83 @@ def labelled_points(path: str, image: Image) -> npt.NDArray[np.float64]:
     labels = load_mask(path)
     image.space.check_same(labels.space, (image.name, labels.name))
     return np.argwhere(labels.data != 0).astype(np.float64)
+
+
+def empty_like(image: Image) -> Image:
+    """Return an empty mask on the image's grid."""
+    import numpy as np
+
+    return image.like(np.zeros(image.shape, dtype=np.uint8))
+
+
+def mask_on(image: Image, path: str) -> Image:
+    """Load a mask that has to share the image's grid."""
+    from spinetools.image import load_mask
+
+    mask = load_mask(path)
+    image.space.check_same(mask.space, (image.name, mask.name))
+    return mask
+
+
+def centreline_on(image: Image, path: str) -> Centreline:
+    """Read a centreline: a mask, labels on the cord, or the CSV that st_get_centerline writes.
+
+    The CSV's coordinates are voxels of the image, unless the sidecar beside it says that they are
+    millimetres in the scanner.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or holds no place inside the image.
+    """
+    from spinetools.centerline import centreline_through, fitted_centreline
+
+    if not path.lower().endswith(".csv"):
+        mask = mask_on(image, path)
+        # the values of labels are names, those of a soft centreline weights
+        weights = mask if mask.data.dtype.kind == "f" else mask.like(mask.data != 0)
+        return fitted_centreline(weights)
+    rows, in_mm = _rows(path)
+    return centreline_through(image, rows if in_mm else image.space.to_world(rows))
+
+
+def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
+    """Read x,y,z a row, and whether they are in mm."""
+    import json
+    from contextlib import suppress
+    from pathlib import Path
+
+    import numpy as np
+
+    from spinetools.errors import InputError
+    from spinetools.files import sidecar_path
+
+    try:
+        rows = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no table of x,y,z a row: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    if rows.shape[0] == 0 or rows.shape[1] != 3 or not np.isfinite(rows).all():
+        raise InputError(f"{path} has {rows.shape} numbers, expected x,y,z in each of its rows")
+    with suppress(OSError, ValueError, AttributeError):
+        said = json.loads(sidecar_path(Path(path)).read_text(encoding="utf-8"))
+        return rows, said.get("Coordinates") == "phys"
+    return rows, False
+
+
+def native_slice(space: Space, number: int) -> int:
+    """Turn a slice counted from the lowest into the image's own voxel index."""
+    axis = next(n for n, code in enumerate(space.nib_codes) if code in "SI")
+    return number if space.nib_codes[axis] == "S" else space.shape[axis] - 1 - number
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write sorted numbers shortly: ``3, 7–9``."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}" if len(g) == 1 else f"{g[0]}–{g[-1]}" for g in groups)

@@ -49,6 +49,7 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     import numpy as np
 
     from spinetools.centerline import centreline_through, fitted_centreline, optic_centreline
+    from spinetools.cli._results import mask_on
 
     given = args.init_centerline or args.init_mask
     if given is None:
@@ -71,21 +72,12 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     return line
 
 
-def mask_on(image: Image, path: str) -> Image:
-    """Load a mask that has to share the image's grid."""
-    from spinetools.image import load_mask
-
-    mask = load_mask(path)
-    image.space.check_same(mask.space, (image.name, mask.name))
-    return mask
-
-
 def run(args: argparse.Namespace) -> None:
     """Segment, write, report."""
     from spinetools.centerline import with_sizes
     from spinetools.cli._propseg import flags_of, say_leaks, write_extras
     from spinetools.cli._qc import add_qc_entry
-    from spinetools.cli._results import unless_empty
+    from spinetools.cli._results import empty_like, mask_on, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
     from spinetools.files import output_path
     from spinetools.propseg import segment_cord
@@ -128,13 +120,6 @@ def run(args: argparse.Namespace) -> None:
         overlays.append(("csf", result.csf))
     add_qc_entry(args, image, overlays, flags=[] if result is None else flags_of(image, result))
     announce(written, args, args.i, [path])
-
-
-def empty_like(image: Image) -> Image:
-    """Return an empty mask on the image's grid."""
-    import numpy as np
-
-    return image.like(np.zeros(image.shape, dtype=np.uint8))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
