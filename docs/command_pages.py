@@ -85,6 +85,8 @@ def groups(parser: argparse.ArgumentParser) -> list[tuple[str, list[argparse.Act
         title = str(group.title)
         if title == "options":
             title = "input" if needed else "further options"
+        if title == "positional arguments":
+            title = "arguments"
         order = 0 if needed else {"further options": 2, "general": 3}.get(title, 1)
         if actions:
             first, before = found.get(title, (order, []))
@@ -102,6 +104,8 @@ def usage(parser: argparse.ArgumentParser) -> str:
     """Return the usage line: what must be given, then a word for the rest."""
     required = [a for a in parser._actions if a.required and a.option_strings]
     words = [parser.prog, *(f"{a.option_strings[0]} {placeholder(a)}" for a in required)]
+    unnamed = [a for a in parser._actions if not a.option_strings]
+    words += [placeholder(a) if a.required else f"[{placeholder(a)}]" for a in unnamed]
     return " ".join([*words, "[options]"])
 
 
@@ -111,6 +115,7 @@ def option(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     if action.nargs == "?":
         value = f" [{placeholder(action)}]"
     names = ", ".join(f"``{text}{value}``" for text in action.option_strings)
+    names = names or f"``{placeholder(action)}``"  # an argument without a name
     text = escape(parser._get_formatter()._expand_help(action))
     return f"{names}\n    {text}{' **Required.**' if action.required else ''}\n"
 

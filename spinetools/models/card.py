@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from spinetools.errors import ModelError
 
@@ -14,6 +17,10 @@ CARD_KEY = "spinetools_card"
 ANY_CONTRAST = "any"
 #: A voxel above it belongs to the structure where a card names no threshold.
 DEFAULT_THRESHOLD = 0.5
+
+# onnx.proto: the field of ModelProto that holds metadata_props, and the largest that is believed
+_METADATA_FIELD = 14
+_MOST_METADATA_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,9 @@ class ModelCard:
         Where it is known to fail, a sentence each.
     licence, citation
         Under what it may be used, and what to cite.
+    channels
+        Meaning of the input's channels where there are several; ``"noNorm"`` is nnU-Net's word for
+        one that is not normalised.
     """
 
     name: str
@@ -76,6 +86,7 @@ class ModelCard:
     failures: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # a card that contradicts itself is found when it is made or read, not amid a run
@@ -152,9 +163,80 @@ class ModelCard:
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
         values = dict(content)
-        for name in ("spacing_mm", "labels", "patch", "tta", "failures"):
+        for name in ("spacing_mm", "labels", "patch", "tta", "failures", "channels"):
             if name in values:
                 if not isinstance(values[name], (list, tuple)):
                     raise TypeError(f"{name} is {values[name]!r}, not a list")
                 values[name] = tuple(values[name])
         return cls(**values)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Return the card inside an ONNX file, without loading the network.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, is no ONNX file, or holds no usable card.
+    """
+    try:
+        with path.open("rb") as file:
+            entries = [
+                dict(_parts(entry))
+                for number, entry in _fields(file, path.stat().st_size)
+                if number == _METADATA_FIELD
+            ]
+        metadata = {entry[1].decode(): entry[2].decode() for entry in entries}
+    except OSError as error:
+        raise ModelError(f"the model {path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, IndexError) as error:
+        raise ModelError(f"{path} is not a usable ONNX model; fetch it again") from error
+    return ModelCard.from_metadata(metadata, path)
+
+
+def _fields(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of a protobuf message's fields; only small metadata is read.
+
+    https://protobuf.dev/programming-guides/encoding/ : each field is a tag (number << 3 | kind) and
+    a value, which a kind of 2 precedes with its length. The weights are jumped over.
+    """
+    while file.tell() < end:
+        tag = _varint(file)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            _varint(file)
+        elif kind == 2:
+            length = _varint(file)
+            if file.tell() + length > end:
+                raise ValueError("truncated")
+            if number == _METADATA_FIELD and length <= _MOST_METADATA_BYTES:
+                yield number, file.read(length)
+            else:
+                file.seek(length, io.SEEK_CUR)
+        elif kind in (1, 5):
+            file.seek(8 if kind == 1 else 4, io.SEEK_CUR)
+        else:
+            raise ValueError("no protobuf")
+
+
+def _parts(entry: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of the texts in a metadata entry: 1 is the key, 2 the value."""
+    file = io.BytesIO(entry)
+    while file.tell() < len(entry):
+        tag = _varint(file)
+        length = _varint(file)
+        if tag & 7 != 2 or file.tell() + length > len(entry):
+            raise ValueError("no protobuf")
+        yield tag >> 3, file.read(length)
+
+
+def _varint(file: BinaryIO) -> int:
+    value = shift = 0
+    while True:
+        byte = file.read(1)
+        if not byte or shift > 63:
+            raise ValueError("no protobuf")
+        value |= (byte[0] & 0x7F) << shift
+        if not byte[0] & 0x80:
+            return value
+        shift += 7

@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,9 +27,10 @@ import pytest
 from .conftest import Outcome, Run, entry_points
 
 COMMANDS = list(entry_points())
+SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic.onnx"
 
 #: Commands that read no image.
-WITHOUT_IMAGE = {"st_phantom"}
+WITHOUT_IMAGE = {"st_phantom", "st_models"}
 
 #: What is wrong with a file, by the part it plays. Every part takes what is wrong with any file.
 FILE = (
@@ -48,7 +50,7 @@ WRONG = {
 
 @dataclass(frozen=True)
 class Call:
-    """A command line; the words IMAGE, MASK and LABELS are sound files, BAD is the other one."""
+    """A command line; IMAGE, MASK, LABELS and MODEL are sound files, BAD is the other one."""
 
     command: str
     arguments: str
@@ -116,6 +118,7 @@ WRITING = [
     Call("st_label_utils", "-i LABELS -export-lut slicer -label-scheme sct -ofolder OUT", "image"),
     Call("st_qc", "-i IMAGE -s MASK -p st_propseg -qc OUT", "image"),
     Call("st_phantom", "-c t2 -fov cervical -spacing 2x2x4 -ofolder OUT", "image"),
+    Call("st_models", "install own -from MODEL -to OUT", "image"),
 ]
 
 
@@ -152,6 +155,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, array in [("IMAGE", image), ("MASK", mask), ("LABELS", labels)]:
         paths[name] = folder / f"{name.lower()}.nii.gz"
         nib.save(nib.Nifti1Image(array, affine), paths[name])
+    paths["MODEL"] = Path(shutil.copy(SHIPPED_MODEL, folder))
     return paths
 
 

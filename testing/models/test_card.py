@@ -10,7 +10,7 @@ import pytest
 
 from spinetools.errors import ModelError
 from spinetools.infer.onnx import OnnxModel
-from spinetools.models.card import CARD_KEY, ModelCard
+from spinetools.models.card import CARD_KEY, ModelCard, read_card
 from spinetools.models.store import find_model
 
 OLDEST: dict[str, Any] = {
@@ -104,3 +104,29 @@ def test_no_card_at_all() -> None:
         ModelCard.from_metadata({"other": "x"}, "m.onnx")
     with pytest.raises(ModelError, match="cannot be read"):
         ModelCard.from_metadata({CARD_KEY: "{"}, "m.onnx")
+
+
+def test_reading_the_card_without_the_network() -> None:
+    """Against ONNX Runtime, which reads the whole file."""
+    path = find_model("optic")
+    assert read_card(path) == OnnxModel(path).card
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda _: b"hello, this is a text", lambda d: d[: len(d) // 2],
+     lambda d: d[:-1], lambda _: b"\xff" * 50],
+    ids=["empty", "text", "half", "one byte short", "ones"],
+)  # fmt: skip
+def test_files_that_hold_no_card(tmp_path: Path, damage: Any) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(damage(find_model("optic").read_bytes()))
+    with pytest.raises(
+        ModelError, match=r"m\.onnx (is not a usable ONNX model|holds no model card)"
+    ):
+        read_card(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_card(tmp_path / "gone.onnx")
