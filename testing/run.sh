@@ -55,12 +55,13 @@ install_system_packages() {
 }
 
 install_package() {
-    local extras=test,dev,docs
+    local extras=test,dev,docs,train
     # a Python built without Tk opens windows with Qt
     "$PYTHON" -c 'import tkinter' 2>/dev/null || extras+=,viewer
     printf '\n== pip install .[%s]\n' "$extras"
     [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check -e ".[$extras]"
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
+        -c testing/constraints.txt -e ".[$extras]"
     # shellcheck disable=SC1091
     . "$VENV/bin/activate"
 }

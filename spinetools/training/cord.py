@@ -24,7 +24,7 @@ import torch
 from spinetools.infer.normalise import patch_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
-from spinetools.training.export import export
+from spinetools.training.export import export, warm_start
 from spinetools.training.loop import Schedule, commit, fit, load_checkpoint
 from spinetools.training.nets import UNet
 from spinetools.training.windows import (
@@ -77,8 +77,9 @@ RECIPES = {
     ),
 }  # fmt: skip
 
-#: Shares of a batch: real images with a manual cord, cauda equina without, and the digital spine.
-SHARES = {"cord/": 0.42, "spider": 0.06, "phantom": 0.52}
+#: Shares of a batch by what the group's name begins with: real T2w and T2*w images with a manual
+#: cord, cauda equina without, and the digital spine.
+SHARES = {"cord/errsm": 0.26, "cord/gm": 0.18, "spider": 0.06, "phantom": 0.5}
 
 
 class Sampler:
@@ -142,14 +143,17 @@ def prepare(real: Path, folder: Path, n_paintings: int, seed: int) -> None:
     write_shards(phantom_windows(n_paintings, seed), made, "phantom", commit())
 
 
-def train(folder: Path, kernel: str, schedule: Schedule) -> None:
-    """Train a network to ``schedule.steps`` in all."""
+def train(folder: Path, kernel: str, schedule: Schedule, init: Path | None = None) -> None:
+    """Train a network to ``schedule.steps`` in all, a new one from ``init``'s weights if given."""
     torch.manual_seed(schedule.seed)
     recipe = RECIPES[kernel]
     groups, _ = read_shards(folder / "windows")
     own = folder / kernel
     own.mkdir(exist_ok=True)
-    fit(network(recipe), Sampler(groups, recipe), own, schedule)
+    net = network(recipe)
+    if init is not None:
+        warm_start(net, init)
+    fit(net, Sampler(groups, recipe), own, schedule)
 
 
 def network(recipe: Recipe) -> UNet:
@@ -205,6 +209,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("-real", type=Path, default=Path("../shared/real"))
     parser.add_argument("-o", type=Path, default=Path("runs/cord"))
     parser.add_argument("-paintings", type=int, default=1500, help="windows painted, 3 images each")
+    parser.add_argument("-init", type=Path, help="exported model to start from")
     parser.add_argument("-steps", type=int, default=12000)
     parser.add_argument("-seed", type=int, default=2026)
     parser.add_argument("-threads", type=int, default=1)
@@ -216,7 +221,7 @@ def main(argv: list[str] | None = None) -> None:
         prepare(args.real, args.o, args.paintings, args.seed)
     elif args.action == "train":
         schedule = Schedule(args.steps, seed=args.seed, threads=args.threads)
-        train(args.o, args.kernel, schedule)
+        train(args.o, args.kernel, schedule, args.init)
     else:
         model = args.model or Path(f"data/models/cord_{args.kernel}.onnx")
         export_model(args.o, args.kernel, model, args.model_version)

@@ -29,7 +29,7 @@ from spinetools.files import atomic_path
 from spinetools.infer.normalise import local_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
-from spinetools.training.export import export
+from spinetools.training.export import export, warm_start
 from spinetools.training.loop import Schedule, commit, fit, load_checkpoint
 from spinetools.training.nets import UNet
 from spinetools.training.phantom_slices import phantom_slices
@@ -39,7 +39,7 @@ logger = logging.getLogger("spinetools.training")
 
 BATCH = 16
 #: Shares of a batch by what the group's name begins with.
-SHARES = {"cord/": 0.36, "spider": 0.12, "phantom": 0.52}
+SHARES = {"cord/errsm": 0.2, "cord/gm": 0.16, "spider": 0.12, "phantom": 0.52}
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,16 @@ def _centre(sample: Slice, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.uniform(0.1, 0.9, size=2) * np.array(sample.image.shape))
 
 
-def train(folder: Path, name: str, schedule: Schedule) -> None:
-    """Train to ``schedule.steps`` in all, going on from the last checkpoint in ``folder/name``."""
+def train(folder: Path, name: str, schedule: Schedule, init: Path | None = None) -> None:
+    """Train to ``schedule.steps`` in all, a new network from ``init``'s weights if given."""
     torch.manual_seed(schedule.seed)
     recipe = RECIPES[name]
     groups, _ = load_slices(folder / "slices.npz")
     own = folder / name
     own.mkdir(exist_ok=True)
     net = UNet(2, recipe.features, len(recipe.labels))
+    if init is not None:
+        warm_start(net, init)
     fit(net, Sampler(groups, len(recipe.labels)), own, schedule)
 
 
@@ -198,6 +200,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("-real", type=Path, default=Path("../shared/real"))
     parser.add_argument("-o", type=Path, default=Path("runs/heatmap"))
     parser.add_argument("-subjects", type=int, default=40, help="digital spines to make")
+    parser.add_argument("-init", type=Path, help="exported model to start from")
     parser.add_argument("-steps", type=int, default=8000)
     parser.add_argument("-seed", type=int, default=2026)
     parser.add_argument("-threads", type=int, default=1)
@@ -209,7 +212,7 @@ def main(argv: list[str] | None = None) -> None:
         prepare(args.real, args.o, args.subjects, args.seed)
     elif args.action == "train":
         schedule = Schedule(args.steps, seed=args.seed, threads=args.threads)
-        train(args.o, args.name, schedule)
+        train(args.o, args.name, schedule, args.init)
     else:
         model = args.model or Path(f"data/models/{args.name}.onnx")
         export_model(args.o, args.name, model, args.model_version)

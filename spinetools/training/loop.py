@@ -62,15 +62,14 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
     if checkpoint.exists():
         state = load_checkpoint(folder)
         net.load_state_dict(state["net"])
-        if "optimiser" in state:
-            optimiser.load_state_dict(state["optimiser"])
+        optimiser.load_state_dict(state["optimiser"])
         first, seconds = state["step"], state["seconds"]
     began = saved = time.monotonic()
     running = 0.0
     net.train()
     for step in range(first, schedule.steps):
         for group in optimiser.param_groups:
-            group["lr"] = _rate(step, first, schedule)
+            group["lr"] = _rate(step, schedule)
         parts = draw(np.random.default_rng([schedule.seed, step]))
         image, target = (part.to(device) for part in parts)
         with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -100,8 +99,8 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
             saved = now
 
 
-def _rate(step: int, first: int, schedule: Schedule) -> float:
-    rise = min(1.0, (step - first + 1) / 100)  # the optimiser's averages fill first
+def _rate(step: int, schedule: Schedule) -> float:
+    rise = min(1.0, (step + 1) / 100)  # the optimiser's averages fill first
     fall = max(1 - step / schedule.steps, 1e-3)
     return float(schedule.learning_rate * rise * fall**0.9)
 

@@ -83,7 +83,7 @@ SCANS = (
 )  # fmt: skip
 
 
-def phantom_slices(n_subjects: int, seed: int) -> Iterator[Slice]:
+def phantom_slices(n_subjects: int, seed: int, scans: tuple[Scan, ...] = SCANS) -> Iterator[Slice]:
     """Image ``n_subjects`` random subjects, each with every kind of scan, and cut slices.
 
     Parameters
@@ -92,11 +92,13 @@ def phantom_slices(n_subjects: int, seed: int) -> Iterator[Slice]:
         How many subjects.
     seed
         The n-th subject and its scans depend on ``seed`` and n only.
+    scans
+        Kinds of scan.
     """
     for number in range(n_subjects):
         rng = np.random.default_rng([seed, number])
         subject = make_subject(int(rng.integers(2**31)))
-        for scan in SCANS:
+        for scan in scans:
             yield from _scan_slices(subject, scan, rng)
 
 
