@@ -8,14 +8,22 @@ from scipy.interpolate import PchipInterpolator
 from spinetools.errors import InputError
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import STEP_MM, Curve, integrate
+from spinetools.phantom.implants import place_implants
 from spinetools.phantom.lattice import FloatArray
-from spinetools.phantom.profiles import draw_profiles, smooth
+from spinetools.phantom.pathology import Pathology, draw_pathology
+from spinetools.phantom.profiles import Sizes, draw_profiles, smooth
 from spinetools.phantom.stack import place_bones
 from spinetools.phantom.subject import Habitus, Subject
 from spinetools.phantom.variants import Column, check_variant, draw_variant, make_column
 
 #: The curve reaches this far above the top of C1 (through brainstem and brain) and below S5, mm.
 _ABOVE_MM, _BELOW_MM = 150.0, 80.0
+
+#: Length above a wedged body within which the spine straightens again, mm.
+_MADE_GOOD_MM = 180.0
+
+#: Least and most of what the cord's area and the canal's diameters can be scaled by.
+_SCALES = (0.5, 2.0)
 
 
 def check_seed(seed: int) -> int:
@@ -25,7 +33,13 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def make_subject(seed: int, variant: str | None = None) -> Subject:
+def make_subject(
+    seed: int,
+    variant: str | None = None,
+    pathology: str = "auto",
+    cord_scale: float = 1.0,
+    canal_scale: float = 1.0,
+) -> Subject:
     """Draw a random adult.
 
     Parameters
@@ -35,24 +49,44 @@ def make_subject(seed: int, variant: str | None = None) -> Subject:
     variant
         A name of :data:`~spinetools.phantom.variants.VARIANTS`; None draws one with the
         frequencies of adults, so that six in seven are normal.
+    pathology
+        ``none``; ``auto``: fractures, worn discs, narrow canals … about as often as in adults who
+        are imaged; ``much``: three times as often.
+    cord_scale
+        The cord's area over what the table and the seed give. The table is of segmentations by a
+        program, which are some 10 to 30 % smaller than many raters' masks: draw it from 0.85 to
+        1.45 for training.
+    canal_scale
+        The same for the diameters of dural sac and bony canal.
 
     Raises
     ------
     InputError
-        When the seed is negative or the variant does not exist.
+        When the seed is negative, a name does not exist or a scale is out of range.
     """
+    for name, value in (("cord_scale", cord_scale), ("canal_scale", canal_scale)):
+        if not _SCALES[0] <= value <= _SCALES[1]:
+            raise InputError(
+                f"a {name} of {value:g} makes no spine; give {_SCALES[0]:g} to {_SCALES[1]:g}"
+            )
     rng = np.random.default_rng([check_seed(seed), 1])
     column = make_column(draw_variant(seed) if variant is None else check_variant(variant))
+    found = draw_pathology(seed, column, pathology)
     size = float(np.clip(rng.normal(0, 1), -2, 2))
     scale = 1 + 0.05 * size
     pitch = column.numbers("pitch") * scale
     pitch *= 1 + numbers.PITCH_CV * np.clip(rng.normal(size=column.n), -2, 2)
     sacral = np.array(numbers.SACRAL_PITCH_MM) * scale
+    lost = _lost(pitch, column.numbers("disc") * scale, found)
+    pitch -= lost[:-1]
+    sacral[0] -= lost[-1]
     boundaries = np.concatenate([[0.0], np.cumsum(pitch)])
     ends = np.concatenate([boundaries, boundaries[-1] + np.cumsum(sacral)])
-    curve = _draw_curve(rng, column, ends)
-    profiles = draw_profiles(rng, curve.s, column, ends, size)
-    vertebrae, discs, remnants = place_bones(rng, curve, column, ends, profiles, scale)
+    curve = _draw_curve(rng, column, ends, found.kink_deg)
+    profiles = draw_profiles(
+        rng, curve.s, column, ends, Sizes(size, cord_scale, canal_scale), found
+    )
+    vertebrae, discs, remnants = place_bones(rng, curve, column, ends, profiles, scale, found)
     habitus = Habitus(
         scale=scale,
         fat=float(np.clip(rng.gamma(3.0, 3.5), 2.5, 32.0)),
@@ -72,6 +106,8 @@ def make_subject(seed: int, variant: str | None = None) -> Subject:
         roots=_draw_roots(rng),
         variant=column.variant,
         remnants=remnants,
+        implants=place_implants(found.hardware, vertebrae),
+        findings=tuple(found.findings),
     )
 
 
@@ -80,7 +116,26 @@ def _draw(rng: np.random.Generator, numbers_: tuple[float, float, float, float])
     return float(np.clip(rng.normal(mean, deviation), low, high))
 
 
-def _draw_curve(rng: np.random.Generator, column: Column, ends: FloatArray) -> Curve:
+def _lost(pitch: FloatArray, discs: FloatArray, found: Pathology) -> FloatArray:
+    """Length that each level, and S1, has lost by a crushed body and thin discs, mm."""
+    half = (1 - found.disc_share) * discs / 2
+    lost = np.append(found.body_loss * (pitch - discs) + half, 0.0)
+    lost[1:] += half
+    return lost
+
+
+def _kinks(s: FloatArray, ends: FloatArray, kink_deg: FloatArray) -> FloatArray:
+    """Forward lean that wedged bodies add above them, degrees; made good by what lies higher."""
+    total = np.zeros_like(s)
+    for i in np.flatnonzero(kink_deg):
+        bend = np.clip((ends[i + 1] - s) / (ends[i + 1] - ends[i]), 0, 1)
+        total += kink_deg[i] * bend * np.clip(1 - (ends[i] - s) / _MADE_GOOD_MM, 0, 1)
+    return total
+
+
+def _draw_curve(
+    rng: np.random.Generator, column: Column, ends: FloatArray, kink_deg: FloatArray
+) -> Curve:
     """Angles at landmarks from lordosis, kyphosis and sacral slope; a smooth curve through them."""
 
     def at(level: float) -> float:
@@ -114,7 +169,7 @@ def _draw_curve(rng: np.random.Generator, column: Column, ends: FloatArray) -> C
     ]
     s = np.arange(-_ABOVE_MM, ends[-1] + _BELOW_MM + STEP_MM, STEP_MM)
     sagittal = PchipInterpolator(*zip(*knots, strict=True))(s)
-    sagittal = smooth(sagittal, 12.0)
+    sagittal = smooth(sagittal + _kinks(s, ends, kink_deg), 12.0)
     # mostly straight, now and then a real scoliosis
     bend = rng.gamma(1.5, 1.3) * (4.0 if rng.random() < 0.07 else 1.0)
     phase, length = rng.uniform(0, 2 * np.pi), rng.uniform(250, 600)

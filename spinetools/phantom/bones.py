@@ -22,6 +22,10 @@ _REACH_MM = {
 }
 
 
+#: How far along the body lips at the endplates reach, mm.
+_LIP_MM = 3.5
+
+
 def reach(vertebra: Vertebra) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Corners of the local box that holds a vertebra, mm."""
     side, back, front, down, up = _REACH_MM[vertebra.name[0]]
@@ -39,12 +43,18 @@ def body(vertebra: Vertebra, x: F32, y: F32, z: F32) -> F32:
     waist = {"C": 0.05, "T": 0.10, "L": 0.12, "S": 0.02}[region]
     thin = 1 - np.float32(waist) * np.clip(1 - (z / half) ** 2, 0, 1)
     rim = super_ellipse(x, pushed, a * thin, b * thin, 2.6 if region != "T" else 2.2)
+    lesions = vertebra.lesions
+    for side, lip in zip((1, -1), lesions.osteophytes, strict=True):
+        if lip:  # strongest in front and at the sides
+            height = np.exp(-(((z - side * (half - 1)) / _LIP_MM) ** 2))
+            rim = rim - np.float32(lip) * height * (0.7 + 0.3 * np.clip(y / b, -1, 1))
     along = np.clip(1 - (y / b) ** 2, 0, 1)
     dish = np.float32({"C": 0.6, "T": 0.9, "L": 1.6, "S": 0.3}[region]) * across * along
-    top = half + vertebra.tilt_top * y - dish
+    hollow_top, hollow_bottom = (deep * across * along for deep in lesions.dish)
+    top = half + vertebra.tilt_top * y - dish - hollow_top - lesions.wedge[0] * (y + b)
     if region == "C":  # uncinate processes
         top = top + 3.0 * np.clip(np.abs(x) / a - 0.7, 0, 0.3) / 0.3
-    bottom = -half + vertebra.tilt_bottom * y + dish
+    bottom = -half + vertebra.tilt_bottom * y + dish + hollow_bottom + lesions.wedge[1] * (y + b)
     result: F32 = np.maximum(rim, np.maximum(z - top, bottom - z), dtype=np.float32)
     return result
 
@@ -55,10 +65,15 @@ def disc(part: Disc, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
     rim = super_ellipse(x, y, a, b, 2.4)
     bulge = np.clip(1 - (x / a) ** 2, 0, 1) * np.clip(1 - (y / b) ** 2, 0, 1)
     half = part.height / 2 + 1.2 + 1.8 * bulge + np.abs(y) * 0.05
-    whole: F32 = np.maximum(rim, np.abs(z) - half, dtype=np.float32)
+    above, below = (
+        fill * bulge + slope * np.clip(y + part.depth / 2, 0, None)
+        for fill, slope in zip(part.fill, part.slope, strict=True)
+    )
+    whole: F32 = np.maximum(rim, np.maximum(z - half - above, -z - half - below), dtype=np.float32)
     thick = part.height / 2 - 0.4 + 0.8 * bulge
     core = ellipse(x, y + 0.06 * part.depth, 0.33 * part.width, 0.31 * part.depth)
-    return whole, np.maximum(core, np.abs(z) - thick, dtype=np.float32)
+    inner = np.maximum(z - thick - 0.8 * above, -z - thick - 0.8 * below)
+    return whole, np.maximum(core, inner, dtype=np.float32)
 
 
 def arch(vertebra: Vertebra, x: F32, y: F32, z: F32) -> F32:

@@ -91,6 +91,16 @@ _TABLES: dict[str, tuple[dict[Tissue, Range], ...]] = {
 }
 STYLES: dict[str, tuple[str, ...]] = {"t1": ("gradient", "spin"), "mt": ("on", "off")}
 
+#: Signal of changed marrow over that of sound marrow: oedema, fat, dense bone.
+_CHANGED_MARROW: dict[str, tuple[Range, Range, Range]] = {
+    "gradient": ((0.9, 1.6), (1.2, 2.4), (0.3, 0.7)),
+    "spin": ((0.45, 0.75), (1.15, 1.5), (0.3, 0.6)),
+    "t2": ((1.4, 2.3), (1.3, 2.2), (0.3, 0.6)),
+    "t2s": ((1.3, 2.2), (0.9, 1.6), (0.5, 0.8)),
+    "random": ((0.3, 3.0), (0.3, 3.0), (0.2, 1.0)),
+}
+_CHANGED = (T.OEDEMA, T.FATTY_MARROW, T.SCLEROSIS)
+
 #: Relative variation of the signal within a tissue.
 _TEXTURE = {
     T.MUSCLE: 0.06, T.FAT: 0.06, T.FAT_PLANE: 0.25, T.MARROW: 0.12, T.ARCH_MARROW: 0.15,
@@ -102,7 +112,7 @@ _TEXTURE = {
 
 #: Share of fat's signal left where it is suppressed.
 _FAT_LEFT: Range = (0.06, 0.2)
-_FATTY = (T.FAT, T.FAT_PLANE, T.EPIDURAL)
+_FATTY = (T.FAT, T.FAT_PLANE, T.EPIDURAL, T.FATTY_MARROW)
 
 #: Least difference between cord and CSF (cord = 1) in fully random contrasts.
 _LEAST_CSF_CONTRAST = 0.2
@@ -160,10 +170,18 @@ def draw_table(
     for tissue in Tissue:  # in a fixed order, so that a seed gives the same table
         if tissue in ranges:
             mean[tissue] = rng.uniform(*ranges[tissue])
+    _change_marrow(mean, contrast, styles[number], rng)
     suppress = rng.random() < 0.2 if fat_suppressed is None else fat_suppressed
     if suppress and contrast in ("t1", "t2", "t2s"):
         mean[list(_FATTY)] *= np.float32(rng.uniform(*_FAT_LEFT))
     return TissueTable(mean, texture * rng.uniform(0.6, 1.3), styles[number])
+
+
+def _change_marrow(mean: Float32Array, contrast: str, style: str, rng: np.random.Generator) -> None:
+    """Draw the signal of changed marrow relative to sound marrow, in place."""
+    ranges = _CHANGED_MARROW.get(style) or _CHANGED_MARROW.get(contrast) or _CHANGED_MARROW["t2s"]
+    for tissue, limits in zip(_CHANGED, ranges, strict=True):
+        mean[tissue] = mean[T.MARROW] * rng.uniform(*limits)
 
 
 def _random_means(rng: np.random.Generator) -> Float32Array:
@@ -175,4 +193,6 @@ def _random_means(rng: np.random.Generator) -> Float32Array:
     while abs(mean[T.CSF] - 1) < _LEAST_CSF_CONTRAST:
         mean[T.CSF] = rng.uniform(0.02, 3.0)
     mean[T.ARCH_MARROW] = mean[T.MARROW] * rng.uniform(0.8, 1.2)
-    return mean.astype(np.float32)
+    result: Float32Array = mean.astype(np.float32)
+    _change_marrow(result, "random", "", rng)
+    return result

@@ -11,6 +11,7 @@ from scipy.ndimage import minimum_filter1d
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import STEP_MM
 from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.pathology import Pathology
 from spinetools.phantom.subject import GAP_FRONT_MM, GAP_SIDE_MM
 from spinetools.phantom.variants import Column
 
@@ -35,6 +36,23 @@ _TIGHTEST_MM, _FILM_MM = 1.9, 0.35
 _BULGE_LENGTH_MM = 4.5
 
 
+#: A disc that bulges no more than this is sound, mm.
+_SOUND_BULGE_MM = 1.2
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large a subject is.
+
+    ``body`` in standard deviations from the mean, ``cord`` and ``canal`` over what the tables give:
+    the cord's area, and the diameters of dural sac and canal.
+    """
+
+    body: float
+    cord: float = 1.0
+    canal: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Profiles:
     """Tables along the curve (see :class:`~spinetools.phantom.subject.Subject`) and where they end.
@@ -56,7 +74,12 @@ class Profiles:
 
 
 def draw_profiles(
-    rng: np.random.Generator, s: FloatArray, column: Column, ends: FloatArray, size: float
+    rng: np.random.Generator,
+    s: FloatArray,
+    column: Column,
+    ends: FloatArray,
+    sizes: Sizes,
+    pathology: Pathology,
 ) -> Profiles:
     """Draw cord, dural sac and canal.
 
@@ -70,14 +93,17 @@ def draw_profiles(
         Its vertebrae.
     ends
         ``s`` of the top of C1 and of the lower end of each level C1 to S5.
-    size
-        Body size, standard deviations from the mean.
+    sizes
+        Of the body, the cord and the canal.
+    pathology
+        What narrows the canal.
     """
-    csa = _draw_levels(rng, column, "cord_csa", size, 0.35)
+    size = sizes.body
+    csa = _draw_levels(rng, column, "cord_csa", size, 0.35) * sizes.cord
     aspect = column.numbers("cord_ap") / column.numbers("cord_rl")
     aspect = aspect * (1 + 0.05 * _deviates(rng, column.n, 0.0, 0.0))
-    sac_ap = _draw_levels(rng, column, "sac_ap", size, 0.3)
-    sac_rl = _draw_levels(rng, column, "sac_rl", size, 0.3)
+    sac_ap = _draw_levels(rng, column, "sac_ap", size, 0.3) * sizes.canal
+    sac_rl = _draw_levels(rng, column, "sac_rl", size, 0.3) * sizes.canal
 
     conus_s = _draw_conus(rng, column, ends)
     to_tip = np.clip((conus_s - s) / numbers.CONUS_TAPER_MM, 0, 1)
@@ -112,7 +138,11 @@ def draw_profiles(
         "level": level,
     }
     bulges, thick = _draw_narrowing(rng, column.n)
-    _narrow(tables, s, ends[1 : column.n + 1], bulges, thick)
+    if not pathology.narrow:
+        bulges, thick = np.minimum(bulges, _SOUND_BULGE_MM), np.zeros(column.n)
+    bulges = np.maximum(bulges, pathology.bulge_mm)
+    thick = np.maximum(thick, pathology.ligament_mm)
+    _narrow(tables, s, ends[1 : column.n + 1], bulges, thick, pathology.side_share)
     return Profiles(tables, conus_s, sac_end_s, bulges)
 
 
@@ -196,6 +226,7 @@ def _narrow(
     discs: FloatArray,
     bulges: FloatArray,
     thick: FloatArray,
+    side: FloatArray,
 ) -> None:
     """Indent the sac at discs; the cord gives way by flattening, and loses some of its area."""
     shape = np.exp(-0.5 * ((s[:, None] - discs) / _BULGE_LENGTH_MM) ** 2)
@@ -213,6 +244,8 @@ def _narrow(
     tables["cord_ap"] = ap * flat
     tables["cord_rl"] = tables["cord_rl"] / flat**0.6
     tables["sac_ap"], tables["sac_v"] = front - back, (front + back) / 2
+    tables["flavum"] = shape @ thick
+    tables["sac_rl"] *= np.clip(1 - shape @ side, 0.6, 1)
     tables["sac_rl"] = np.maximum(tables["sac_rl"], tables["cord_rl"] + 1.2 * has_sac)
     tables["canal_rl"] = np.maximum(tables["canal_rl"], tables["sac_rl"] + 1.0)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from spinetools.phantom import bones
 from spinetools.phantom.field import Field, waves
-from spinetools.phantom.paint import Box, Canvas
+from spinetools.phantom.paint import Box, Canvas, Patch
+from spinetools.phantom.pathology import SOUND
 from spinetools.phantom.shapes import F32, capsule, ellipsoid, super_ellipse
 from spinetools.phantom.subject import Disc, Vertebra
 from spinetools.phantom.tissues import Tissue
@@ -37,9 +38,17 @@ def paint_spine(canvas: Canvas, field: Field, ids: Mapping[str, int]) -> None:
         _paint_disc(canvas, part, ids[f"disc_{part.name.replace('-', '_')}"])
     for part in field.subject.remnants:
         _paint_disc(canvas, part, ids["sacrum"])
+    named = [(part.name.split("-"), part.name.replace("-", "_")) for part in field.subject.discs]
+    above = {lower: ids[f"disc_{name}"] for (_, lower), name in named}
+    below = {upper: ids[f"disc_{name}"] for (upper, _), name in named}
     for vertebra in field.subject.vertebrae:
         name = "sacrum" if vertebra.name[0] == "S" else f"vertebrae_{vertebra.name}"
-        _paint_vertebra(canvas, field, vertebra, ids[name])
+        beside = (above.get(vertebra.name, 0), below.get(vertebra.name, 0))
+        _paint_vertebra(canvas, field, vertebra, ids[name], beside)
+    for part in field.subject.discs:
+        if part.fused:
+            upper, lower = part.name.split("-")
+            _paint_bridge(canvas, part, (ids[f"vertebrae_{upper}"], ids[f"vertebrae_{lower}"]))
 
 
 def _paint_midline(canvas: Canvas, field: Field) -> None:
@@ -87,6 +96,13 @@ def _paint_canal_wall(canvas: Canvas, field: Field) -> None:
     ligament = np.maximum(np.maximum(wall - 2.8, behind), outside)
     canvas.paint(box, ligament, Tissue.LIGAMENT)
     canvas.paint(box, np.maximum(wall, outside), Tissue.EPIDURAL)
+    if (
+        p["flavum"].max() > 0.3
+    ):  # thickened: it fills what it takes from the sac, less in the middle
+        thick = field.along(p["flavum"], box)
+        spread = 0.5 + 0.5 * np.clip(np.abs(field.u[box]) / 3, 0, 1)
+        inner = np.maximum(np.maximum(wall, -wall - thick * spread), behind)
+        canvas.paint(box, np.maximum(inner, np.maximum(outside, 0.3 - thick)), Tissue.LIGAMENT)
 
 
 def _paint_foramina(canvas: Canvas, field: Field) -> None:
@@ -132,7 +148,9 @@ def _paint_disc(canvas: Canvas, part: Disc, structure: int) -> None:
     canvas.paint(patch.box, core, Tissue.NUCLEUS_DARK if dark else Tissue.NUCLEUS)
 
 
-def _paint_vertebra(canvas: Canvas, field: Field, vertebra: Vertebra, structure: int) -> None:
+def _paint_vertebra(
+    canvas: Canvas, field: Field, vertebra: Vertebra, structure: int, discs: tuple[int, int]
+) -> None:
     low, high = bones.reach(vertebra)
     patch = canvas.patch(vertebra.origin, vertebra.axes, low, high)
     if patch is None:
@@ -148,9 +166,44 @@ def _paint_vertebra(canvas: Canvas, field: Field, vertebra: Vertebra, structure:
     canvas.paint(patch.box, np.minimum(ring, block), Tissue.CORTEX, structure)
     canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
     canvas.paint(patch.box, block + _CORTEX_BODY_MM, Tissue.MARROW)
+    if vertebra.lesions is not SOUND:
+        _paint_lesions(canvas, patch, vertebra, block, discs)
     if vertebra.name[0] in "TL":
         back = -vertebra.depth / 2
         vein: F32 = np.sqrt(
             (patch.x / 5) ** 2 + ((patch.y - back - 3) / 6) ** 2 + (patch.z / 2) ** 2
         )
         canvas.paint(patch.box, np.maximum((vein - 1) * 2, block + 0.3), Tissue.BASIVERTEBRAL)
+
+
+def _paint_lesions(
+    canvas: Canvas, patch: Patch, vertebra: Vertebra, block: F32, discs: tuple[int, int]
+) -> None:
+    """Paint marrow changes inside a body, and discs (above, below) that broke into it."""
+    a, b, half = vertebra.width / 2, vertebra.depth / 2, vertebra.height / 2
+    inner = block + np.float32(_CORTEX_BODY_MM)
+    for spot in vertebra.lesions.spots:
+        x, y, z = (c * size for c, size in zip(spot.centre, (a, b, half), strict=True))
+        ball = ellipsoid(patch.x - x, patch.y - y, patch.z - z, spot.radii)
+        canvas.paint(patch.box, np.maximum(ball, inner), spot.tissue)
+    for x, y, side, radius in vertebra.lesions.nodes:
+        slope = vertebra.tilt_top if side > 0 else vertebra.tilt_bottom
+        height = side * (half - 0.8) + slope * y * b
+        centre = (patch.x - x * a, patch.y - y * b, patch.z - height)
+        node = ellipsoid(*centre, (1.2 * radius, radius, radius))
+        canvas.paint(patch.box, np.maximum(node - 0.8, inner), Tissue.CORTEX)
+        broken = np.maximum(node, block)
+        canvas.paint(patch.box, broken, Tissue.NUCLEUS_DARK, discs[0 if side > 0 else 1])
+
+
+def _paint_bridge(canvas: Canvas, part: Disc, ids: tuple[int, int]) -> None:
+    """Join the bodies (identities of the upper and the lower) round the remnant of a disc."""
+    half = (part.width / 2 + 1, part.depth / 2 + 1, part.height / 2 + 3)
+    patch = canvas.patch(part.origin, part.axes, [-h for h in half], half)
+    if patch is None:
+        return
+    rim = super_ellipse(patch.x, patch.y, 0.46 * part.width, 0.46 * part.depth, 2.4)
+    remnant = super_ellipse(patch.x, patch.y, 0.28 * part.width, 0.24 * part.depth, 2.4)
+    plug = np.maximum(np.maximum(rim, -remnant), np.abs(patch.z) - np.float32(half[2] - 1.2))
+    for side, structure in zip((-1, 1), ids, strict=True):
+        canvas.paint(patch.box, np.maximum(plug, side * patch.z), Tissue.MARROW, structure)

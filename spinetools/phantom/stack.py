@@ -10,6 +10,7 @@ import numpy.typing as npt
 from spinetools.phantom import numbers
 from spinetools.phantom.curve import Curve
 from spinetools.phantom.lattice import FloatArray
+from spinetools.phantom.pathology import SOUND, Pathology
 from spinetools.phantom.profiles import Profiles
 from spinetools.phantom.subject import Disc, Vertebra
 from spinetools.phantom.variants import Column
@@ -30,6 +31,9 @@ _SLANT_DEG = ((0, 5), (1, 12), (5, 18), (7, 25), (11, 50), (14, 52), (17, 30), (
 
 #: Share of the angle between neighbouring discs that the bodies' wedge takes; discs take the rest.
 _WEDGE = 0.7
+
+#: How much of a slip a vertebra has, and those above it.
+_FOLLOW = (1.0, 0.7, 0.4, 0.15)
 
 #: The top of C1's ring below the top of its level, mm.
 _C1_TOP_MM = 6.0
@@ -56,6 +60,7 @@ def place_bones(
     ends: FloatArray,
     profiles: Profiles,
     scale: float,
+    pathology: Pathology,
 ) -> tuple[tuple[Vertebra, ...], tuple[Disc, ...], tuple[Disc, ...]]:
     """Place disc centres in front of the canal, and bodies between them.
 
@@ -73,6 +78,8 @@ def place_bones(
         Tables along the curve.
     scale
         Body size over the mean.
+    pathology
+        What is not sound.
 
     Returns
     -------
@@ -89,11 +96,13 @@ def place_bones(
     joint_depth = at_joints(depth)
     wall = _profile(curve, profiles, "canal_v", s) + _profile(curve, profiles, "canal_ap", s) / 2
     _, up, right, front = curve.frame(s)
+    heights = np.concatenate([[0.0], _draw_heights(rng, column, scale, pathology)])
     joints = _Joints(
         s, curve.at(s, 0.0, wall + joint_depth / 2), up, right, front,
-        at_joints(width), joint_depth, np.concatenate([[0.0], _draw_heights(rng, column, scale)]),
+        at_joints(width), joint_depth, heights,
     )  # fmt: skip
     slants = np.deg2rad(np.interp(column.marks[:-1], *np.array(_SLANT_DEG).T))
+    forward = _slipped(pathology.slip_mm, len(column.names))
     vertebrae = []
     for i, name in enumerate(column.names):
         middle = (s[i] + s[i + 1]) / 2
@@ -101,7 +110,7 @@ def place_bones(
             float(_profile(curve, profiles, f"canal_{which}", middle))
             for which in ("v", "ap", "rl")
         )
-        pose = _body_pose(joints, i)
+        pose = _body_pose(joints, i, forward[i])
         canal_centre = curve.at(middle, 0.0, canal_v)
         vertebrae.append(
             Vertebra(
@@ -114,12 +123,23 @@ def place_bones(
                 pedicle=(column.levels[i].pedicle_width if i < column.n else 16.0) * scale,
                 spinous=(column.levels[i].spinous if i < column.n else 8.0) * scale,
                 slant=float(slants[i] + rng.normal(0, 0.07)),
+                lesions=pathology.lesions[i] if i < column.n else SOUND,
                 wings=column.variant == "sacralised" and i == column.n - 1,
                 **vars(pose),
             )
         )
-    discs = _place_discs(rng, column, joints, profiles.bulges)
+    discs = _place_discs(rng, column, joints, forward, profiles.bulges, pathology)
     return tuple(vertebrae), discs, _place_remnants(column, joints, discs[-1].degeneration)
+
+
+def _slipped(slip_mm: FloatArray, n: int) -> FloatArray:
+    """How far forward of its place each vertebra is: those above one that slips follow it."""
+    forward = np.zeros(n)
+    for i in np.flatnonzero(slip_mm):
+        for above, share in enumerate(_FOLLOW):
+            if i >= above:
+                forward[i - above] += share * slip_mm[i]
+    return forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +152,8 @@ class _Pose:
     tilt_bottom: float
 
 
-def _body_pose(joints: _Joints, i: int) -> _Pose:
-    """Place the body between the joints above and below."""
+def _body_pose(joints: _Joints, i: int, forward: float) -> _Pose:
+    """Place the body between the joints above and below, ``forward`` mm in front of its place."""
     upper, lower = joints.centres[i], joints.centres[i + 1]
     above, below = joints.height[i], joints.height[i + 1]
     axis = upper - lower
@@ -147,7 +167,7 @@ def _body_pose(joints: _Joints, i: int) -> _Pose:
         float(joints.up[j] @ axes[1]) / max(float(joints.up[j] @ axis), 0.5) for j in (i, i + 1)
     ]
     return _Pose(
-        origin=(upper + lower) / 2 + axis * (below - above) / 4,
+        origin=(upper + lower) / 2 + axis * (below - above) / 4 + forward * axes[1],
         axes=axes,
         height=max(span - (below + above) / 2, 4.0),
         span=span,
@@ -176,11 +196,14 @@ def _draw_endplates(
     return np.concatenate([own, sacral])
 
 
-def _draw_heights(rng: np.random.Generator, column: Column, scale: float) -> FloatArray:
+def _draw_heights(
+    rng: np.random.Generator, column: Column, scale: float, pathology: Pathology
+) -> FloatArray:
     """Height of the disc below each level, mm; the sacrum's remnants are thin."""
     mean = column.numbers("disc")
     own = rng.normal(0, 0.5) + rng.normal(0, 0.85, column.n)
     heights = mean * scale * np.clip(1 + numbers.DISC_CV * own, 0.5, 1.5)
+    heights *= pathology.disc_share
     remnants = np.full(5, 1.5)
     if column.variant == "lumbarised":
         remnants[0] = _LUMBARISED_DISC_MM * scale
@@ -190,21 +213,32 @@ def _draw_heights(rng: np.random.Generator, column: Column, scale: float) -> Flo
 
 
 def _place_discs(
-    rng: np.random.Generator, column: Column, joints: _Joints, bulges: FloatArray
+    rng: np.random.Generator,
+    column: Column,
+    joints: _Joints,
+    forward: FloatArray,
+    bulges: FloatArray,
+    pathology: Pathology,
 ) -> tuple[Disc, ...]:
     age = rng.beta(1.6, 2.0)
     names = (*column.names[: column.n], "S")
+    lesions = [*pathology.lesions, SOUND]
     return tuple(
         Disc(
             name=f"{names[i - 1]}-{names[i]}",
             s=float(joints.s[i]),
-            origin=joints.centres[i],
+            origin=joints.centres[i] + joints.front[i] * (forward[i - 1] + forward[i]) / 2,
             axes=np.stack([joints.right[i], joints.front[i], joints.up[i]]),
             width=float(joints.width[i]),
             depth=float(joints.depth[i]),
             height=float(joints.height[i]),
             bulge=float(bulges[i - 1]),
-            degeneration=float(np.clip(age + rng.normal(0, 0.25), 0, 1)),
+            degeneration=max(
+                float(np.clip(age + rng.normal(0, 0.25), 0, 1)), float(pathology.worn[i - 1])
+            ),
+            fill=(lesions[i - 1].dish[1], lesions[i].dish[0]),
+            slope=(lesions[i - 1].wedge[1], lesions[i].wedge[0]),
+            fused=bool(pathology.fused[i - 1]),
         )
         for i in range(2, column.n + 1)  # the first disc lies between C2 and C3
     )

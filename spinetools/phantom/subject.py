@@ -11,6 +11,7 @@ from spinetools.labels import LEVELS
 from spinetools.phantom.curve import STEP_MM, Curve
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.numbers import LEVEL_NUMBERS
+from spinetools.phantom.pathology import SOUND, Lesions
 
 N_LEVELS = len(LEVEL_NUMBERS)
 
@@ -47,6 +48,8 @@ class Vertebra:
         Descent of the spinous process, radians below the horizontal.
     wings
         Whether its transverse processes are wide and join the sacrum.
+    lesions
+        What is not sound about its body.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Vertebra:
     spinous: float
     slant: float
     wings: bool = False
+    lesions: Lesions = SOUND
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ class Disc:
         How far it reaches into the canal behind, mm.
     degeneration
         0 bright and healthy … 1 dark.
+    fill, slope
+        How far it fills hollows of the endplates above and below, mm; and wedges towards the
+        front, mm a mm.
+    fused
+        Whether the vertebrae have grown together round it.
     """
 
     name: str
@@ -96,6 +105,18 @@ class Disc:
     height: float
     bulge: float
     degeneration: float
+    fill: tuple[float, float] = (0.0, 0.0)
+    slope: tuple[float, float] = (0.0, 0.0)
+    fused: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Implant:
+    """A rod of metal from ``start`` to ``end`` (world mm), ``radius`` mm thick."""
+
+    start: FloatArray
+    end: FloatArray
+    radius: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,8 @@ class Subject:
     canal), all in mm; ``sac_skew`` (how much wider sac and canal are in front); ``level`` (0 at
     the top of C1, 1 at the disc below it, 7 at the top of T1, 19 of L1, 24 of the sacrum; whole at
     the discs of a normal column, see :class:`~spinetools.phantom.variants.Column`). ``variant``
-    says which column it has; ``remnants`` are discs inside the sacrum.
+    says which column it has; ``remnants`` are discs inside the sacrum, ``findings``
+    says in words what is not sound.
     """
 
     seed: int
@@ -133,6 +155,8 @@ class Subject:
     roots: FloatArray = field(repr=False)
     variant: str = "normal"
     remnants: tuple[Disc, ...] = ()
+    implants: tuple[Implant, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

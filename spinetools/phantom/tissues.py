@@ -41,6 +41,9 @@ class Tissue(IntEnum):
     BASIVERTEBRAL = 30  # vein at the back of a vertebral body
     SKULL_MARROW = 31
     FASCIA = 32  # thin fibrous sheets between muscles
+    OEDEMA = 33  # watery marrow: Modic 1, recent fractures
+    FATTY_MARROW = 34  # Modic 2, haemangioma
+    SCLEROSIS = 35  # dense bone: Modic 3
 
 
 N_TISSUES = len(Tissue)
