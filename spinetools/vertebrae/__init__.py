@@ -1,0 +1,1 @@
+"""Labelling every vertebra, disc, the cord, the canal and the sacrum."""

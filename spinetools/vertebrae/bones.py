@@ -1,0 +1,324 @@
+"""Vertebrae as things: every bone voxel goes to one vertebra of a named spine.
+
+The bodies between two discs are told apart by the discs' planes. From the bodies the names flow
+into the arches: first within the masks that keep neighbours apart (odd, even, landmarks), then in
+all bone. Without such masks (one step only) they flow in all bone at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from spinetools.vertebrae.anatomy import Anatomy
+from spinetools.vertebrae.canal import FloatArray, Line, coordinates
+from spinetools.vertebrae.discs import DiscSeen
+from spinetools.vertebrae.naming import Path
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int16]
+
+#: A body reaches so far round the line between its discs, as a share of their depth.
+_BODY_SHARE = 0.62
+#: Seeds keep away from the discs by this share of the body's height.
+_SEED_MARGIN = 0.12
+#: Pieces of bone without a name take that of a named one this near, mm.
+_NEAR_MM = 8.0
+#: Where C1 begins above the disc C2–C3 (its ring), and where the dens is, mm in a mean body.
+_C1_RING_MM, _DENS_HALF_MM, _DENS_FRONT_MM = 17.0, 6.0, (2.0, 14.0)
+#: An arch without its body is named from this size; it hangs down by this share of how far it
+#: lies behind the canal, and lies within this distance of where it is expected, mm.
+_LEAST_ARCH_MM3, _HANG, _MOST_ARCH_MM = 60.0, 0.6, 24.0
+#: Discs that were not seen are thought of up to this far beyond the image, mm.
+_BEYOND_MM = 15.0
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A disc of the named spine, seen or not.
+
+    Attributes
+    ----------
+    index
+        Which disc of the anatomy (0 is C2–C3).
+    centre, normal
+        In mm; the normal points upwards.
+    depth
+        Front to back, mm.
+    seen
+        Whether the network saw it.
+    """
+
+    index: int
+    centre: FloatArray
+    normal: FloatArray
+    depth: float
+    seen: bool
+
+
+def planes_of(
+    discs: Sequence[DiscSeen],
+    path: Path,
+    anatomy: Anatomy,
+    scale: float,
+    line: Line,
+    reach: tuple[float, float],
+) -> list[Plane]:
+    """Return the planes of all discs in the image from the top, those missed put where they belong.
+
+    Parameters
+    ----------
+    discs, path
+        The discs seen, and which disc of the anatomy each is.
+    anatomy
+        The count of vertebrae.
+    scale
+        Body size relative to the mean.
+    line
+        The canal's line.
+    reach
+        Length along the line where the image begins and ends, mm.
+    """
+    named = [(j, disc) for disc, j in zip(discs, path, strict=True) if j is not None]
+    seen_s = np.array([disc.s for _, disc in named])
+    seen_mm = anatomy.place_mm[[j for j, _ in named]] * scale
+    front = np.median([coordinates(line, disc.centre[None])[2][0] for _, disc in named])
+    by_index = dict(named)
+    result = []
+    for j, place in enumerate(anatomy.place_mm * scale):
+        if j in by_index:
+            disc = by_index[j]
+            depth = disc.depth if np.isfinite(disc.depth) else anatomy.disc_depth_mm[j] * scale
+            result.append(Plane(j, disc.centre, disc.normal, float(depth), True))
+            continue
+        # between two discs seen in proportion, beyond them straight on
+        s = float(np.interp(place, seen_mm, seen_s))
+        s += min(place - seen_mm[0], 0.0) + max(place - seen_mm[-1], 0.0)
+        if not reach[0] - _BEYOND_MM <= s <= reach[1] + _BEYOND_MM:
+            continue
+        at = int(np.clip(np.searchsorted(line.s, s), 0, len(line.s) - 1))
+        centre = line.at(s) + line.front[at] * front
+        depth = float(anatomy.disc_depth_mm[j] * scale)
+        result.append(Plane(j, centre, line.up[at], depth, False))
+    return result
+
+
+def name_vertebrae(
+    masks: Sequence[Bools],
+    planes: Sequence[Plane],
+    anatomy: Anatomy,
+    scale: float,
+    line: Line,
+    spacing: float,
+) -> Ints:
+    """Give each bone voxel the number of its vertebra.
+
+    Parameters
+    ----------
+    masks
+        Disjoint masks of bone, together all of it; none of them holds two neighbours, or there is
+        only one.
+    planes
+        From :func:`planes_of`.
+    anatomy, scale, line
+        As there.
+    spacing
+        Of the isotropic grid, mm.
+
+    Returns
+    -------
+    ndarray of int16
+        1 for C1, counted through the anatomy's free vertebrae; one more for the sacrum; 0 outside.
+    """
+    bone = np.logical_or.reduce(masks)
+    result = np.zeros(bone.shape, np.int16)
+    if not bone.any():
+        return result
+    columns = np.zeros(bone.shape, np.int16)
+    seeds = np.zeros(bone.shape, np.int16)
+    for number, above, below in _slabs(planes, anatomy):
+        sacrum = number > len(anatomy.vertebrae)
+        _mark_body((columns, seeds), bone, number, (above, below), sacrum, spacing)
+    if planes[0].index == 0:
+        _mark_top(columns, seeds, bone, planes[0], scale, line, spacing)
+    owner = _owners(seeds, masks)
+    places = _middles(planes, anatomy, scale, line)
+    for i, mask in enumerate(masks):
+        here = _flow(mask, np.where(mask & (owner == i)[seeds], seeds, 0).astype(np.int16))
+        if len(masks) > 1:
+            _name_orphans(here, mask, np.flatnonzero(owner == i), places, line, spacing)
+        result[mask] = here[mask]
+    result[(columns > 0) & bone] = columns[(columns > 0) & bone]
+    result = _flow(bone, result)
+    _adopt(result, bone, spacing)
+    return result
+
+
+def _slabs(
+    planes: Sequence[Plane], anatomy: Anatomy
+) -> list[tuple[int, Plane | None, Plane | None]]:
+    """Return the number of each vertebra with the discs above and below it, C1 and C2 left out."""
+    slabs: list[tuple[int, Plane | None, Plane | None]] = []
+    by_index = {plane.index: plane for plane in planes}
+    for j in range(min(by_index) - 1, max(by_index) + 1):
+        above, below = by_index.get(j), by_index.get(j + 1)
+        if j >= 0 or (below is not None and below.index > 0):
+            slabs.append((j + 3, above, below))
+    return slabs
+
+
+def _mark_body(
+    targets: tuple[Ints, Ints],
+    bone: Bools,
+    number: int,
+    between: tuple[Plane | None, Plane | None],
+    sacrum: bool,
+    spacing: float,
+) -> None:
+    """Write a number into the bone between two planes, and into the middle of it as a seed."""
+    (columns, seeds), (above, below) = targets, between
+    ends = [plane for plane in (above, below) if plane is not None]
+    depth = max(plane.depth for plane in ends)
+    radius = _BODY_SHARE * depth
+    tall = 60.0 if len(ends) == 1 else 0.0
+    corners = np.array([plane.centre for plane in ends])
+    low = np.floor((corners.min(axis=0) - radius - 12 - tall) / spacing).astype(int)
+    high = np.ceil((corners.max(axis=0) + radius + 12 + tall) / spacing).astype(int) + 1
+    low, high = np.maximum(low, 0), np.minimum(high, bone.shape)
+    if (high <= low).any():
+        return
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    grid = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)),
+                                indexing="ij"), axis=-1) * spacing  # fmt: skip
+    inside = bone[box].copy()
+    heights = []
+    for plane, sign in ((above, -1.0), (below, 1.0)):
+        if plane is not None:
+            height = sign * ((grid - plane.centre) @ plane.normal)
+            inside &= height > 0
+            heights.append(height)
+    axis = above.centre - below.centre if above is not None and below is not None else None
+    axis = ends[0].normal if axis is None else axis / np.linalg.norm(axis)
+    away = grid - ends[0].centre
+    across = away - (away @ axis)[..., None] * axis
+    inside &= (across**2).sum(axis=-1) < radius**2
+    if len(ends) == 1 and not sacrum:
+        inside &= heights[0] < 45.0
+    columns[box][inside] = number
+    total = heights[0] + heights[-1] if len(heights) == 2 else np.full(inside.shape, 30.0)
+    core = inside & (np.minimum(heights[0], heights[-1]) > _SEED_MARGIN * total)
+    seeds[box][core] = number
+
+
+def _mark_top(
+    columns: Ints, seeds: Ints, bone: Bools, plane: Plane, scale: float, line: Line, spacing: float
+) -> None:
+    """Tell C1 from C2 above the disc C2–C3: the dens lies within C1's ring."""
+    places = np.argwhere(bone) * spacing
+    height = (places - plane.centre) @ plane.normal
+    places, height = places[height > 0], height[height > 0]
+    if not len(places):
+        return
+    _, right, front, _ = coordinates(line, places)
+    ring = height > _C1_RING_MM * scale
+    dens = (
+        (np.abs(right) < _DENS_HALF_MM * scale)
+        & (front > _DENS_FRONT_MM[0])
+        & (front < _DENS_FRONT_MM[1] * scale + 4)
+    )
+    voxels = tuple(np.rint(places / spacing).astype(int).T)
+    numbers = np.where(ring & ~dens, 1, 2)
+    sure = (height < 0.65 * _C1_RING_MM * scale) | (height > 1.25 * _C1_RING_MM * scale)
+    columns[voxels] = 0
+    body = (height < 0.6 * _C1_RING_MM * scale) & (front > 0)
+    columns[tuple(axis[body] for axis in voxels)] = 2
+    seeds[voxels] = np.where(sure, numbers, 0)
+
+
+def _owners(seeds: Ints, masks: Sequence[Bools]) -> npt.NDArray[np.intp]:
+    """Return the number of the mask that holds most of each vertebra's seeds; -1 for none."""
+    most = max(int(seeds.max()) + 1, 2)
+    counts = np.stack([np.bincount(seeds[mask], minlength=most) for mask in masks])
+    owner = np.where(counts.any(axis=0), np.argmax(counts, axis=0), -1)
+    owner[0] = -1
+    return owner
+
+
+def _middles(planes: Sequence[Plane], anatomy: Anatomy, scale: float, line: Line) -> FloatArray:
+    """Return the length along the line at the middle of each vertebra, sacrum included, mm."""
+    s = coordinates(line, np.array([plane.centre for plane in planes]))[0]
+    at = anatomy.place_mm[[plane.index for plane in planes]] * scale
+    levels = [anatomy.level_mm(level) for level in anatomy.vertebrae]
+    levels.append((anatomy.level_mm("S")[0], anatomy.level_mm("S")[0] + 60.0))
+    wanted = np.array(levels).mean(axis=1) * scale
+    inner: FloatArray = np.interp(wanted, at, s)
+    inner += np.minimum(wanted - at[0], 0) + np.maximum(wanted - at[-1], 0)
+    return inner
+
+
+def _name_orphans(
+    here: Ints,
+    mask: Bools,
+    owned: npt.NDArray[np.intp],
+    places: FloatArray,
+    line: Line,
+    spacing: float,
+) -> None:
+    """Name the pieces of a mask that no body reaches, by where they lie along the canal; in place.
+
+    At the image's upper end an arch is seen without its body. Odd and even masks hold every other
+    vertebra: the next ones above and below count too.
+    """
+    if not len(owned):
+        return
+    parts = cc3d.connected_components(mask & (here == 0), connectivity=26)
+    wanted = set(owned.tolist())
+    if len(owned) > 1:
+        wanted |= {int(owned[0]) - 2, int(owned[-1]) + 2}
+    numbers = np.array(sorted(n for n in wanted if 1 <= n <= len(places)))
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        if box is None:
+            continue
+        piece = parts[box] == number
+        if piece.sum() * spacing**3 < _LEAST_ARCH_MM3:
+            continue
+        voxels = np.argwhere(piece) + [side.start for side in box]
+        s, _, front, _ = coordinates(line, voxels.mean(axis=0)[None] * spacing)
+        # spinous processes hang down behind the canal
+        expected = places[numbers - 1] + _HANG * np.clip(-float(front[0]), 0, 25)
+        nearest = int(np.argmin(np.abs(expected - float(s[0]))))
+        if abs(expected[nearest] - float(s[0])) < _MOST_ARCH_MM:
+            here[box][piece] = numbers[nearest]
+
+
+def _flow(mask: Bools, seeds: Ints) -> Ints:
+    """Let names spread within a mask, each as fast as the other."""
+    inside = np.where(mask, seeds, 0)
+    if not inside.any():
+        return inside.astype(np.int16)
+    spread: Any = watershed  # untyped
+    result: Ints = spread(np.zeros(mask.shape, np.uint8), inside, mask=mask).astype(np.int16)
+    return result
+
+
+def _adopt(result: Ints, bone: Bools, spacing: float) -> None:
+    """Give pieces of bone that no name has reached the name of a near one; in place."""
+    left = bone & (result == 0)
+    if not left.any() or not result.any():
+        return
+    reach = int(np.ceil(_NEAR_MM / spacing)) + 1
+    for side in ndimage.find_objects(cc3d.connected_components(left, connectivity=26)):
+        box = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in side)
+        if not result[box].any():
+            continue
+        named = result[box]
+        distance, (x, y, z) = ndimage.distance_transform_edt(named == 0, return_indices=True)
+        near = left[box] & (distance * spacing <= _NEAR_MM)
+        named[near] = named[x[near], y[near], z[near]]

@@ -1,0 +1,257 @@
+"""Discs as things: components of the network's answer, split, joined, measured, put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+
+from spinetools.vertebrae.canal import FloatArray, Line, coordinates
+from spinetools.vertebrae.classes import LANDMARK_DISCS
+
+F32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
+
+#: A disc is no thicker than this (spread of its voxels about its plane, mm); two are.
+_MOST_SPREAD_MM = 4.3
+#: Nor does it reach further across its plane: discs merged by a bridge do, mm.
+_MOST_THICKNESS_MM = 17.0
+#: Two pieces nearer than this along the spine are parts of one disc; discs are 13 mm apart or more.
+_SAME_DISC_MM = 6.0
+#: What is smaller is no disc, mm³ (a cervical disc has 700) …
+_LEAST_VOLUME_MM3 = 40.0
+#: … nor what is this much smaller than those near it.
+_LEAST_SHARE = 0.07
+#: Where a disc's middle may lie: mm in front of the canal's middle, and to its side.
+_FRONT_MM, _SIDE_MM = (2.0, 55.0), 28.0
+#: A disc's plane leans on the canal's line at most so much (tangent of the angle).
+_MOST_SLOPE = 1.0
+#: Strength of the prior that a disc does not lean sideways, mm² (a slab shows little width).
+_RIDGE_MM2 = 12.0
+_DEEPEST_SPLIT = 4
+_SAMPLE = 3000
+
+
+@dataclass(frozen=True, eq=False)
+class DiscSeen:
+    """A disc that the network saw. Places are mm in a grid that runs right, front and up.
+
+    Attributes
+    ----------
+    voxels
+        (N, 3) indices in the working grid.
+    centre, normal
+        Middle, and the unit vector that stands on its plane, upwards.
+    back
+        The middle of its posterior edge.
+    s
+        Length along the canal's line, mm.
+    depth, width, height
+        Front to back, side to side, thickness, mm; NaN where the image cuts it off.
+    probability
+        Mean over its voxels, 0–1.
+    landmark
+        Shares (5,) of no landmark and of each of :data:`LANDMARK_DISCS`.
+    """
+
+    voxels: Indices
+    centre: FloatArray
+    normal: FloatArray
+    back: FloatArray
+    s: float
+    depth: float
+    width: float
+    height: float
+    probability: float
+    landmark: FloatArray
+
+
+def find_discs(
+    disc: F32,
+    landmarks: Sequence[F32],
+    line: Line,
+    spacing: float,
+    kinds: npt.NDArray[np.uint8] | None = None,
+    threshold: float = 0.5,
+) -> list[DiscSeen]:
+    """Find the discs, from the top.
+
+    Parameters
+    ----------
+    disc
+        Probability of any disc.
+    landmarks
+        Probability of each of :data:`LANDMARK_DISCS`.
+    line
+        The canal's line.
+    spacing
+        Of the isotropic grid, mm.
+    kinds
+        Classes that keep neighbours apart (odd, even): touching voxels of two are two discs.
+    threshold
+        Probability from which a voxel counts.
+    """
+    inside = disc >= threshold
+    labels = cc3d.connected_components(
+        inside if kinds is None else np.where(inside, kinds, 0), connectivity=6
+    )
+    places = np.argwhere(labels)
+    if not len(places):
+        return []
+    owner = labels[tuple(places.T)]
+    order = np.argsort(owner, kind="stable")
+    groups = np.split(places[order], np.flatnonzero(np.diff(owner[order])) + 1)
+    least = max(3.0, _LEAST_VOLUME_MM3 / spacing**3)
+    parts = [
+        part
+        for group in groups
+        if len(group) >= least
+        for part in _split(group, line, spacing)
+        if len(part) >= least
+    ]
+    parts = _joined([part for part in parts if _in_place(part, line, spacing)], line, spacing)
+    sizes = np.array([len(part) for part in parts], dtype=float)
+    kept = [
+        part
+        for i, part in enumerate(parts)
+        if sizes[i] >= _LEAST_SHARE * np.median(sizes[max(0, i - 3) : i + 4])
+    ]
+    shape = disc.shape
+    seen = [_measured(part, disc, landmarks, line, spacing, shape) for part in kept]
+    return sorted(seen, key=lambda found: found.s)
+
+
+def _split(group: Indices, line: Line, spacing: float, depth: int = 0) -> list[Indices]:
+    """Cut discs that have grown together: voxels go to the nearer of two planes fitted to them."""
+    _, residual = _plane(group, line, spacing)
+    thickness = float(np.ptp(np.percentile(residual, (2, 98))))
+    if depth == _DEEPEST_SPLIT or (
+        residual.std() <= _MOST_SPREAD_MM and thickness <= _MOST_THICKNESS_MM
+    ):
+        return [group]
+    upper = residual > (residual.min() + residual.max()) / 2
+    for _ in range(12):
+        if min(upper.sum(), (~upper).sum()) < 8:
+            return [group]
+        distances = []
+        for side in (upper, ~upper):
+            (centre, normal), _ = _plane(group[side], line, spacing)
+            distances.append(np.abs((group * spacing - centre) @ normal))
+        nearer = distances[0] < distances[1]
+        if (nearer == upper).all():
+            break
+        upper = nearer
+    return [
+        part
+        for side in (upper, ~upper)
+        if side.sum() >= 8
+        for part in _split(group[side], line, spacing, depth + 1)
+    ]
+
+
+def _plane(
+    group: Indices, line: Line, spacing: float
+) -> tuple[tuple[FloatArray, FloatArray], FloatArray]:
+    """Fit a plane: its centre and upward normal, and the voxels' heights above it in mm.
+
+    Height along the canal's line is regressed on depth and, held back, on width: of a disc seen in
+    a few sagittal slices the thinnest side is not its height.
+    """
+    centre = group.mean(axis=0) * spacing
+    # a plane needs no more than some thousand voxels
+    sample = group[:: max(1, len(group) // _SAMPLE)] * spacing
+    index = int(line.nearest(centre))
+    up, front, right = line.up[index], line.front[index], line.right[index]
+    away = sample - centre
+    height, ahead, aside = away @ up, away @ front, away @ right
+    n = len(sample)
+    lean = np.clip(ahead @ height / (ahead @ ahead + n * 2.0), -_MOST_SLOPE, _MOST_SLOPE)
+    rest = height - lean * ahead
+    roll = np.clip(aside @ rest / (aside @ aside + n * _RIDGE_MM2), -0.7, 0.7)
+    normal = up - lean * front - roll * right
+    normal /= np.linalg.norm(normal)
+    return (centre, normal), (group * spacing - centre) @ normal
+
+
+def _in_place(group: Indices, line: Line, spacing: float) -> bool:
+    """Whether a component lies where discs are: in front of the canal, and near it."""
+    _, right, front, _ = coordinates(line, group.mean(axis=0)[None] * spacing)
+    return bool(_FRONT_MM[0] <= front[0] <= _FRONT_MM[1] and abs(right[0]) <= _SIDE_MM)
+
+
+def _joined(parts: list[Indices], line: Line, spacing: float) -> list[Indices]:
+    """Join the pieces of one disc, and put discs in order along the canal."""
+
+    def length(part: Indices) -> float:
+        return float(coordinates(line, part.mean(axis=0)[None] * spacing)[0][0])
+
+    result: list[Indices] = []
+    for part in sorted(parts, key=length):
+        if result:
+            last = result[-1]
+            larger, smaller = (last, part) if len(last) >= len(part) else (part, last)
+            (centre, normal), _ = _plane(larger, line, spacing)
+            apart = abs((smaller.mean(axis=0) * spacing - centre) @ normal)
+            both = np.concatenate([last, part])
+            _, residual = _plane(both, line, spacing)
+            if apart < _SAME_DISC_MM and residual.std() <= _MOST_SPREAD_MM:
+                result[-1] = both
+                continue
+        result.append(part)
+    return result
+
+
+def _measured(
+    group: Indices,
+    disc: F32,
+    landmarks: Sequence[F32],
+    line: Line,
+    spacing: float,
+    shape: tuple[int, ...],
+) -> DiscSeen:
+    (centre, normal), _ = _plane(group, line, spacing)
+    s, _, _, index = coordinates(line, centre[None])
+    front, right = line.front[index[0]], line.right[index[0]]
+    away = group * spacing - centre
+    ahead, aside = away @ front, away @ right
+    where = tuple(group.T)
+    weights = disc[where].astype(float)
+    shares = np.array([0.0, *(float(landmark[where].mean()) for landmark in landmarks)])
+    shares[1:] /= max(float(weights.mean()), shares.sum(), 1e-6)
+    shares[0] = 1 - shares.sum()
+    middle = np.abs(aside) <= max(3.0, 0.15 * np.ptp(aside))
+    back = away[middle][np.argmin(ahead[middle])]
+    # area of the plane that the disc covers, from that of its shadow on the axial plane
+    area = len(np.unique(group[:, :2], axis=0)) * spacing**2 / max(abs(float(normal[2])), 0.3)
+    return DiscSeen(
+        voxels=group,
+        centre=centre,
+        normal=normal,
+        back=centre + front * float(back @ front),
+        s=float(s[0]),
+        depth=_extent(ahead, spacing) if not _cut(group, 1, shape) else np.nan,
+        width=_extent(aside, spacing) if not _cut(group, 0, shape) else np.nan,
+        height=len(group) * spacing**3 / area if not _cut(group, 2, shape) else np.nan,
+        probability=float(weights.mean()),
+        landmark=shares,
+    )
+
+
+def _extent(values: npt.NDArray[Any], spacing: float) -> float:
+    """Length of a body from its voxels: the middle 96 % of a super-ellipse's is 92 % of it."""
+    low, high = np.percentile(values, (2, 98))
+    return float(high - low) / 0.92 + spacing * 0.5
+
+
+def _cut(group: Indices, axis: int, shape: tuple[int, ...]) -> bool:
+    """Whether a component reaches the edge of the grid along an axis."""
+    return bool(group[:, axis].min() == 0 or group[:, axis].max() == shape[axis] - 1)
+
+
+def names_of_landmarks() -> tuple[str, ...]:
+    """Return the meaning of :attr:`DiscSeen.landmark`."""
+    return ("", *LANDMARK_DISCS)

@@ -1,0 +1,264 @@
+"""What an image says about the numbering, as log-likelihoods of a disc being each disc.
+
+Every term is the logarithm of a likelihood *ratio*: how much better a measure fits this disc than
+it fits anything at all. So a disc may also be taken for a false alarm, at a price, and terms that
+cannot be measured are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_ndtr
+
+from spinetools.vertebrae.anatomy import Anatomy
+from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc
+from spinetools.vertebrae.discs import DiscSeen
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Body size relative to the mean: the grid over which it is integrated, and its spread. Height
+#: varies by 4–5 % between adults of one sex, 7 % over both.
+SCALES = np.arange(0.76, 1.30, 0.03)
+SCALE_SD = 0.08
+
+#: Conus tip in levels below the top of L1 (lower third of L1; n = 504), and its spread.
+CONUS_LEVEL, CONUS_SD = 0.67, 0.5
+
+
+@dataclass(frozen=True)
+class EvidenceParams:
+    """How far each kind of evidence is trusted.
+
+    Attributes
+    ----------
+    pitch_cv, place_mm
+        Spread of the distance between two discs: relative, and the error of both places.
+    size_cv, height_cv
+        Relative spread of a disc's depth and width, and of its height.
+    missed
+        Share of the discs within the image that a network does not find.
+    false_alarm
+        Odds that something found where a disc may be is none.
+    hit, near, far
+        Chance that a network gives a landmark's class to the landmark, to its neighbour, and to a
+        disc two away: for C2–C3, C7–T1, T12–L1 and L5–S.
+    outlier
+        Share of measures that say nothing.
+    weight
+        Of all evidence together: measures of one image err together, so that a sum of independent
+        terms is too sure of itself. Fitted so that the confidence is right as often as it says.
+    """
+
+    pitch_cv: float = 0.06
+    place_mm: float = 1.5
+    size_cv: float = 0.10
+    height_cv: float = 0.35
+    missed: float = 0.03
+    false_alarm: float = 0.01
+    hit: tuple[float, ...] = (0.93, 0.80, 0.62, 0.90)
+    near: tuple[float, ...] = (0.015, 0.04, 0.09, 0.03)
+    far: tuple[float, ...] = (0.004, 0.01, 0.02, 0.006)
+    outlier: float = 0.04
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class PlaceEvidence:
+    """Something at a known place along the canal that belongs to a level.
+
+    Attributes
+    ----------
+    s
+        Where, mm along the canal's line.
+    level
+        ``C5`` (a vertebra), ``C4-C5`` (a disc), or ``conus``.
+    sure
+        Probability that it is what it is said to be.
+    side
+        0 where it lies there, 1 where it lies there or below, -1 there or above.
+    """
+
+    s: float
+    level: str
+    sure: float = 1 - 1e-6
+    side: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the numbering is solved from.
+
+    Attributes
+    ----------
+    discs
+        From the top.
+    landmarks
+        (N, 5) shares of no landmark and of each landmark, from all networks together.
+    top, bottom
+        Length along the canal's line between which discs would be seen, mm.
+    places
+        Conus, and what the user or a localizer says.
+    votes
+        (N, L) extra log-likelihood of each disc by its name's place in ``vote_names``.
+    """
+
+    discs: tuple[DiscSeen, ...]
+    landmarks: FloatArray
+    top: float
+    bottom: float
+    places: tuple[PlaceEvidence, ...] = ()
+    votes: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    vote_names: tuple[str, ...] = ()
+
+
+def emissions(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
+    """Log-likelihood of each disc seen being each disc: (N, discs of the anatomy, scales)."""
+    n, m = len(evidence.discs), len(anatomy.disc_names)
+    result = np.zeros((n, m, len(SCALES)))
+    result += _landmark_term(evidence.landmarks, anatomy, params)[:, :, None]
+    for i, disc in enumerate(evidence.discs):
+        result[i] += _size_term(disc.depth, anatomy.disc_depth_mm, params.size_cv, params)
+        result[i] += _size_term(disc.width, anatomy.disc_width_mm, params.size_cv, params)
+        result[i] += _size_term(disc.height, anatomy.disc_height_mm, params.height_cv, params)
+    s = np.array([disc.s for disc in evidence.discs])
+    for place in evidence.places:
+        above = np.flatnonzero(s <= place.s)
+        nearest = int(above[-1]) if len(above) else 0
+        result[nearest] += _place_term(place, float(s[nearest]), anatomy, params)
+    if evidence.votes.size:
+        columns = {name: i for i, name in enumerate(evidence.vote_names)}
+        for j, name in enumerate(anatomy.disc_names):
+            if name in columns:
+                result[:, j] += evidence.votes[:, columns[name], None]
+    return result
+
+
+def spacing_term(distance: float, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
+    """Log-likelihood (from, to, scale) of a distance between two discs that follow each other.
+
+    Discs between them were missed, each at its price; a disc does not follow itself or a lower one.
+    """
+    place = anatomy.place_mm
+    expected = place[None, :] - place[:, None]
+    gaps = np.arange(len(place))[None, :] - np.arange(len(place))[:, None] - 1
+    mean = expected[:, :, None] * SCALES
+    # spreads of single levels add up as squares
+    levels = np.maximum(gaps + 1, 1)
+    sd = np.sqrt((params.pitch_cv * mean) ** 2 / levels[:, :, None] + 2 * params.place_mm**2)
+    result: FloatArray = _log_normal(distance, mean, sd) + np.log(30.0)
+    result = np.logaddexp(np.log1p(-params.outlier) + result, np.log(params.outlier) - 3)
+    result += np.maximum(gaps, 0)[:, :, None] * np.log(params.missed)
+    result[gaps < 0] = -np.inf
+    return result
+
+
+def unseen_term(room: float, anatomy: Anatomy, params: EvidenceParams, upwards: bool) -> FloatArray:
+    """Log-likelihood (disc, scale) that no disc is seen in the room beyond an outermost one."""
+    place = anatomy.place_mm
+    apart = place[:, None] - place[None, :] if upwards else place[None, :] - place[:, None]
+    distance = apart[:, :, None] * SCALES  # from each disc to each other one that way
+    # a disc at the very edge may be seen or not
+    visible = expit((room - distance - 5.0) / 2.5)
+    unseen = np.log1p(-visible * (1 - params.missed))
+    result: FloatArray = np.where(apart[:, :, None] > 0, unseen, 0.0).sum(axis=1)
+    return result
+
+
+def false_alarm_term(disc: DiscSeen, params: EvidenceParams) -> float:
+    """Log-likelihood that a thing is no disc: the surer the network, the less likely."""
+    return float(np.log(params.false_alarm) - 4.0 * max(disc.probability - 0.6, 0.0))
+
+
+def _landmark_term(shares: FloatArray, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
+    """Compare what the networks call each disc to how they call each disc of the spine."""
+    names = [landmark_of_disc(anatomy, j) for j in range(len(anatomy.disc_names))]
+    said = np.zeros((len(names), 1 + len(LANDMARK_DISCS)))
+    for column, landmark in enumerate(LANDMARK_DISCS):
+        if landmark not in names:
+            continue
+        at = names.index(landmark)
+        away = np.abs(np.arange(len(names)) - at)
+        chance = np.select(
+            [away == 0, away == 1, away == 2],
+            [params.hit[column], params.near[column], params.far[column]],
+            0.001,
+        )
+        said[:, column + 1] = chance
+    said[:, 0] = 1 - said[:, 1:].sum(axis=1)
+    average = np.full(said.shape[1], 0.04)
+    average[0] = 1 - average[1:].sum()
+    result: FloatArray = np.log(shares @ said.T) - np.log(shares @ average)[:, None]
+    return result
+
+
+def _size_term(
+    measured: float, expected: FloatArray, cv: float, params: EvidenceParams
+) -> FloatArray:
+    """Compare a length to each disc's, in any body size: (disc, scale)."""
+    if not np.isfinite(measured) or measured <= 0:
+        return np.zeros((len(expected), len(SCALES)))
+    apart = np.log(measured) - np.log(expected[:, None] * SCALES)
+    # a third of the weight each: lengths of one spine err together, discs do not tell much anew
+    fit = _log_normal(apart, 0.0, cv) + np.log(2.5)
+    result: FloatArray = 0.35 * np.logaddexp(
+        np.log1p(-params.outlier) + fit, np.log(params.outlier)
+    )
+    return result
+
+
+def _place_term(
+    place: PlaceEvidence, s: float, anatomy: Anatomy, params: EvidenceParams
+) -> FloatArray:
+    """Compare the distance from a disc to a place whose level is known: (disc, scale)."""
+    middle, half, soft = _where(place.level, anatomy)
+    if not np.isfinite(middle):
+        return np.full((len(anatomy.place_mm), len(SCALES)), np.log(1 - place.sure))
+    expected = (middle - anatomy.place_mm)[:, None] * SCALES
+    apart = (place.s - s) - expected
+    sd = np.sqrt(soft**2 + params.place_mm**2)
+    if place.side > 0:  # it lies here or below: here is not below it
+        fit = log_ndtr(-apart / sd)
+    elif place.side < 0:
+        fit = log_ndtr(apart / sd)
+    else:
+        beyond = np.maximum(np.abs(apart) - half, 0)
+        fit = -0.5 * (beyond / sd) ** 2
+    sure = min(place.sure, 1 - 1e-9)
+    result: FloatArray = np.logaddexp(np.log(sure) + fit, np.log1p(-sure))
+    return result
+
+
+def _where(level: str, anatomy: Anatomy) -> tuple[float, float, float]:
+    """Return a level's middle (mm below C2–C3), half its length, and how blurred its ends are."""
+    if level == "conus":
+        top, end = anatomy.level_mm("L1")
+        return top + CONUS_LEVEL * (end - top), 0.0, CONUS_SD * (end - top)
+    if "-" in level:
+        name = f"disc_{level.replace('-', '_')}"
+        if name not in anatomy.disc_names:
+            return np.nan, 0.0, 1.0
+        return float(anatomy.place_mm[anatomy.disc_names.index(name)]), 3.0, 1.5
+    if level != "S" and level not in anatomy.vertebrae:
+        return np.nan, 0.0, 1.0
+    top, end = anatomy.level_mm(level)
+    return (top + end) / 2, (end - top) / 2, 1.0
+
+
+def _log_normal(x: npt.ArrayLike, mean: npt.ArrayLike, sd: npt.ArrayLike) -> FloatArray:
+    spread = np.asarray(sd)
+    z = (np.asarray(x) - np.asarray(mean)) / spread
+    result: FloatArray = -0.5 * z**2 - np.log(spread) - 0.5 * np.log(2 * np.pi)
+    return result
+
+
+def landmark_shares(sources: Sequence[FloatArray]) -> FloatArray:
+    """Average the shares (N, 5) that several outputs give each disc.
+
+    They come from one image and often from one mistake, so that they do not multiply.
+    """
+    result: FloatArray = np.mean(np.stack(sources), axis=0)
+    return result

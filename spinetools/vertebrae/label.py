@@ -1,0 +1,331 @@
+"""The cascade: networks' probabilities in, named structures out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spinetools.errors import NoSpineError
+from spinetools.image import Image
+from spinetools.vertebrae.anatomy import anatomies
+from spinetools.vertebrae.anchors import Init, from_discfile, from_init, votes_of_localizer
+from spinetools.vertebrae.bones import name_vertebrae, planes_of
+from spinetools.vertebrae.canal import Line, coordinates, find_line
+from spinetools.vertebrae.discs import DiscSeen, find_discs
+from spinetools.vertebrae.evidence import (
+    Evidence,
+    EvidenceParams,
+    PlaceEvidence,
+    landmark_shares,
+)
+from spinetools.vertebrae.finish import clean, close_canal
+from spinetools.vertebrae.grid import find_region, say_memory, working_image
+from spinetools.vertebrae.naming import Numbering, solve
+from spinetools.vertebrae.networks import Network, Networks
+from spinetools.vertebrae.reading import (
+    Seen,
+    draw_odd,
+    hard_classes,
+    read_step1,
+    read_step2,
+    shares_of,
+)
+from spinetools.vertebrae.result import (
+    ANY_DISC,
+    ANY_VERTEBRA,
+    CANAL,
+    CORD,
+    FIRST_DISC,
+    NamedDisc,
+    SpineLabels,
+    as_candidate,
+    working_names,
+)
+
+FloatArray = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+logger = logging.getLogger(__name__)
+
+#: Tiles overlap by this share with ``fast``.
+_FAST_OVERLAP = 0.25
+#: A cord shorter than this is no cord, and a canal seen for less says nothing of the conus, mm.
+_LEAST_CORD_MM, _LEAST_CANAL_MM = 15.0, 20.0
+#: The conus is its tip where the canal goes on below it for this much, mm.
+_BELOW_CONUS_MM = 12.0
+#: Thinner than this the cord's tip is a nerve root, mm².
+_LEAST_CORD_MM2 = 8.0
+#: How sure it is that what the network calls cord is the cord.
+_CONUS_SURE = 0.93
+#: How far in front of the canal's line bodies lie where no disc says so, mm.
+_AHEAD_MM = 20.0
+
+
+@dataclass(frozen=True)
+class LabelParams:
+    """How to label.
+
+    Attributes
+    ----------
+    step1_only
+        Stop after step 1: cord, canal, named discs, and one label for all vertebrae.
+    fast
+        Step 1 alone, tiles with less overlap; vertebrae are told apart by the discs' planes.
+    variants
+        Whether T13, L6 and a sacralised L5 are thought of.
+    evidence
+        How far each kind of evidence is trusted; None for the fitted values.
+    keep_steps
+        Keep the networks' own classes in the result.
+    """
+
+    step1_only: bool = False
+    fast: bool = False
+    variants: bool = True
+    evidence: EvidenceParams | None = None
+    keep_steps: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known beforehand.
+
+    Attributes
+    ----------
+    init
+        A level by hand.
+    discs
+        Single voxels with SCT's disc values, on any grid of the same scanner space.
+    localizer
+        Labels of another image of the same session, in any scheme.
+    """
+
+    init: Init | None = None
+    discs: Image | None = None
+    localizer: Image | None = None
+
+
+def label_spine(
+    image: Image,
+    networks: Networks,
+    params: LabelParams | None = None,
+    known: Known | None = None,
+) -> SpineLabels:
+    """Label an image.
+
+    Parameters
+    ----------
+    image
+        3D, in any orientation and spacing.
+    networks
+        The cascade's networks.
+    params, known
+        How to label, and what is known beforehand.
+
+    Raises
+    ------
+    NoSpineError
+        When no spine or no disc is found.
+    InputError
+        When what is known does not fit the image.
+    """
+    params, known = params or LabelParams(), known or Known()
+    first = networks.step1
+    box = find_region(image, networks.region)
+    working = working_image(image, first.spacing_mm, box)
+    second = None if params.fast or params.step1_only else networks.step2
+    n_classes = max(len(first.classes), len(second.classes) if second else 0)
+    say_memory(working.shape, n_classes)
+    overlap = _FAST_OVERLAP if params.fast else None
+    spacing = first.spacing_mm
+
+    answer = first.probabilities(working.data[None], working.space, overlap)
+    steps = {"step1": working.like(hard_classes(answer))} if params.keep_steps else {}
+    seen = read_step1(answer)
+    del answer
+    line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
+    discs = find_discs(seen.disc, seen.landmarks, line, spacing)
+    shares = landmark_shares([np.array([disc.landmark for disc in discs]).reshape(-1, 5)])
+    numbering = _number(image, working, seen, line, discs, shares, params, known)
+    if second is not None:
+        channels = np.stack([working.data, draw_odd(discs, numbering.path, working.shape)])
+        answer = second.probabilities(channels, working.space, overlap)
+        if params.keep_steps:
+            steps["step2"] = working.like(hard_classes(answer))
+        before, seen = seen, read_step2(answer)
+        del answer, channels
+        line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
+        discs = find_discs(seen.disc, seen.landmarks, line, spacing, seen.kinds)
+        shares = shares_of(discs, before, seen, spacing)
+        numbering = _number(image, working, seen, line, discs, shares, params, known)
+    numbers = _paint(seen, line, discs, numbering, params, spacing)
+    result = SpineLabels(
+        image=image, working=working, numbers=numbers, names=_names(numbering, params),
+        discs=_named(discs, numbering, line, working), numbering=numbering,
+        cord=seen.cord, canal=np.clip(seen.cord + seen.canal, 0, 1), line=line, steps=steps,
+        models=tuple(n.name for n in (networks.region, first, second) if n is not None),
+    )  # fmt: skip
+    _say(result)
+    return result
+
+
+# -- numbering ------------------------------------------------------------------------------------
+
+
+def _number(
+    image: Image,
+    working: Image,
+    seen: Seen,
+    line: Line,
+    discs: list[DiscSeen],
+    shares: FloatArray,
+    params: LabelParams,
+    known: Known,
+) -> Numbering:
+    """Collect the evidence and solve."""
+    if not discs:
+        raise NoSpineError(
+            f"no intervertebral disc was found in {image.name}, so that nothing can be numbered"
+        )
+    spacing = working.space.spacing[0]
+    ahead = float(np.median([_ahead(disc, line) for disc in discs])) or _AHEAD_MM
+    top, bottom = _reach(line, ahead, working.shape, spacing)
+    places = list(_conus(seen, line, spacing, bottom))
+    if known.init is not None:
+        places.append(from_init(known.init, image, line, working.space, ahead))
+    if known.discs is not None:
+        places += from_discfile(known.discs, line, working.space)
+    names = tuple(dict.fromkeys(name for kind in anatomies() for name in kind.disc_names))
+    votes = np.zeros((0, 0))
+    if known.localizer is not None:
+        votes = votes_of_localizer(known.localizer, discs, working.space, names)
+    evidence = Evidence(tuple(discs), shares, top, bottom, tuple(places), votes, names)
+    return solve(evidence, params.evidence, params.variants)
+
+
+def _ahead(disc: DiscSeen, line: Line) -> float:
+    return float(coordinates(line, disc.centre[None])[2][0])
+
+
+def _reach(line: Line, ahead: float, shape: tuple[int, ...], spacing: float) -> tuple[float, float]:
+    """Return the length along the line between which a disc's middle lies within the image."""
+    column = line.points + ahead * line.front
+    limit = (np.asarray(shape) - 1) * spacing
+    inside = ((column[:, 1:] >= 0) & (column[:, 1:] <= limit[1:])).all(axis=1)
+    if not inside.any():
+        return float(line.s[0]), float(line.s[-1])
+    found = np.flatnonzero(inside)
+    return float(line.s[found[0]]), float(line.s[found[-1]])
+
+
+def _conus(seen: Seen, line: Line, spacing: float, bottom: float) -> list[PlaceEvidence]:
+    """Say where the conus is, or that it lies beyond the image."""
+    top_seen, bottom_seen = line.seen
+    bottom_seen = min(bottom_seen, bottom)
+    if bottom_seen - top_seen < _LEAST_CANAL_MM:
+        return []
+    cord = np.argwhere(seen.cord >= 0.5)
+    if len(cord):
+        s = coordinates(line, cord[:: max(1, len(cord) // 40000)] * spacing)[0]
+        areas, edges = np.histogram(s, bins=np.arange(s.min(), s.max() + 2.0, 2.0))
+        areas = areas * (max(1, len(cord) // 40000) * spacing**3 / 2.0)
+        real = np.flatnonzero(areas >= _LEAST_CORD_MM2)
+        if len(real) and edges[real[-1] + 1] - edges[real[0]] >= _LEAST_CORD_MM:
+            end = float(edges[real[-1] + 1])
+            goes_on = bottom_seen - end > _BELOW_CONUS_MM
+            return [PlaceEvidence(end, "conus", _CONUS_SURE, 0 if goes_on else 1)]
+    return [PlaceEvidence(top_seen, "conus", _CONUS_SURE, -1)]
+
+
+# -- painting -------------------------------------------------------------------------------------
+
+
+def _paint(
+    seen: Seen,
+    line: Line,
+    discs: list[DiscSeen],
+    numbering: Numbering,
+    params: LabelParams,
+    spacing: float,
+) -> npt.NDArray[np.uint8]:
+    """Write working numbers."""
+    numbers = np.zeros(seen.disc.shape, np.uint8)
+    if params.step1_only:
+        numbers[seen.masks[0]] = ANY_VERTEBRA
+    else:
+        ahead = float(np.median([_ahead(disc, line) for disc in discs]))
+        planes = planes_of(
+            discs, numbering.path, numbering.anatomy, numbering.scale, line,
+            _reach(line, ahead, numbers.shape, spacing),
+        )  # fmt: skip
+        named = name_vertebrae(
+            seen.masks, planes, numbering.anatomy, numbering.scale, line, spacing
+        )
+        numbers[:] = named
+    for disc, index in zip(discs, numbering.path, strict=True):
+        if index is not None:
+            numbers[tuple(disc.voxels.T)] = FIRST_DISC + index
+    if not params.step1_only:
+        numbers = clean(numbers)
+    cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
+    canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
+    cord, canal = close_canal(cord, canal, numbers == 0, spacing)
+    numbers[canal], numbers[cord] = CANAL, CORD
+    return numbers
+
+
+def _names(numbering: Numbering, params: LabelParams) -> dict[int, str]:
+    names = working_names(numbering.anatomy)
+    return names | {ANY_VERTEBRA: "vertebrae", ANY_DISC: "discs"} if params.step1_only else names
+
+
+def _named(
+    discs: list[DiscSeen], numbering: Numbering, line: Line, working: Image
+) -> tuple[NamedDisc, ...]:
+    space = working.space
+    steps = np.asarray(space.spacing)
+    axes = space.affine[:3, :3] / steps
+    result = []
+    for disc, index in zip(discs, numbering.path, strict=True):
+        if index is None:
+            continue
+        canal = line.points[line.nearest(disc.back)]
+        centre, back, middle = (space.to_world(p / steps) for p in (disc.centre, disc.back, canal))
+        result.append(
+            NamedDisc(
+                numbering.anatomy.disc_names[index],
+                centre,
+                back,
+                axes @ disc.normal,
+                middle,
+                disc.depth,
+                disc.width,
+                disc.height,
+            )
+        )
+    return tuple(result)
+
+
+def _say(result: SpineLabels) -> None:
+    """Say how the discs were named, and warn where that is uncertain or unusual."""
+    chosen = result.numbering.chosen
+    logger.info("discs %s", as_candidate(chosen))
+    if chosen.variant:
+        logger.warning(
+            "the count of vertebrae is unusual: %s (probability %.0f %%); "
+            "-variants never numbers without",
+            chosen.variant, 100 * result.numbering.variant_probability[chosen.variant],
+        )  # fmt: skip
+    if not result.sure:
+        others = ", ".join(as_candidate(other) for other in result.numbering.alternatives[:3])
+        logger.warning(
+            "the numbering is uncertain: %s; or %s. A level by hand (-init), disc points "
+            "(-discfile) or a localizer's labels (-loc) settle it", as_candidate(chosen), others,
+        )  # fmt: skip
+
+
+def classes_of(network: Network, expected: tuple[str, ...]) -> bool:
+    """Whether a network has the classes that a step needs, in their order."""
+    return tuple(network.classes) == expected
