@@ -35,6 +35,9 @@ POLL_SECONDS = 0.1
 #: Windows refuses to replace a file while a browser reads it: try again.
 REPLACE_SECONDS = 2.0
 
+#: How the names of other people's libraries on the page begin.
+VENDORED = "niivue-"
+
 ENTRIES = "entries"
 INDEX = "entries.js"
 _START, _END = "window.spinetoolsReport = ", ";\n"
@@ -204,9 +207,12 @@ def script_json(content: Any) -> str:
 def _put_page(folder: Path) -> None:
     """Copy the page beside the entries, where it is missing or differs."""
     for asset in sorted(files("spinetools.qc").joinpath("page").iterdir(), key=lambda a: a.name):
-        if not asset.name.endswith((".html", ".js", ".css", ".svg")):
+        if not asset.name.endswith((".html", ".js", ".css", ".svg", ".txt")):
             continue
         target = folder / (asset.name if asset.name == "index.html" else f"page/{asset.name}")
+        # large libraries have their version in their name: one that is there is the same
+        if asset.name.startswith(VENDORED) and target.is_file():
+            continue
         text = asset.read_text(encoding="utf-8")
         try:
             same = target.read_text(encoding="utf-8") == text

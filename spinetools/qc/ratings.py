@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,34 @@ logger = logging.getLogger(__name__)
 VERDICTS = ("pass", "fail", "artifact")
 RATINGS = "ratings.js"
 _START, _END = "window.spinetoolsRatings = ", ";\n"
-_COLUMNS = ("dataset", "subject", "process", "input", "verdict", "score", "note", "updated", "case")
+_COLUMNS = (
+    "dataset", "subject", "process", "input", "verdict", "score", "note", "updated", "case",
+    "slice",
+)  # fmt: skip
+#: A note is kept up to this length.
+MOST_TEXT = 2000
 #: A file name that YAML reads as text without quotes.
 _PLAIN = re.compile(r"[A-Za-z][\w.-]*\.nii(\.gz)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SliceRating:
+    """What a person said about one slice; both texts are empty where they took it back."""
+
+    verdict: str = ""
+    note: str = ""
+    updated: str = ""
+
+    @classmethod
+    def from_record(cls, record: Any) -> SliceRating:
+        """Read it from JSON; what is not a slice's rating is left out."""
+        if not isinstance(record, Mapping):
+            return cls()
+        return cls(*(_text(record, name) for name in ("verdict", "note", "updated")))._checked()
+
+    def _checked(self) -> SliceRating:
+        verdict = self.verdict if self.verdict in VERDICTS else ""
+        return replace(self, verdict=verdict, note=self.note[:MOST_TEXT])
 
 
 @dataclass(frozen=True)
@@ -50,6 +75,8 @@ class Rating:
         When, UTC, ISO 8601.
     entry
         The id of the entry that was looked at.
+    slices
+        What was said about single slices, by native index; each has its own ``updated``.
     """
 
     verdict: str = ""
@@ -57,25 +84,51 @@ class Rating:
     note: str = ""
     updated: str = ""
     entry: str = ""
+    slices: Mapping[int, SliceRating] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Rating:
         """Read a rating from a row of JSON or TSV; what is not a rating's is left out."""
         texts = {
-            name: "" if record.get(name) in (None, "n/a") else str(record[name])
-            for name in ("verdict", "score", "note", "updated", "entry")
+            name: _text(record, name) for name in ("verdict", "score", "note", "updated", "entry")
         }
         verdict = texts["verdict"] if texts["verdict"] in VERDICTS else ""
         score = int(texts["score"]) if re.fullmatch(r"[0-9]", texts["score"]) else None
-        return cls(verdict, score, texts["note"][:2000], texts["updated"], texts["entry"])
+        slices = record.get("slices")
+        return cls(
+            verdict,
+            score,
+            texts["note"][:MOST_TEXT],
+            texts["updated"],
+            texts["entry"],
+            {
+                int(index): SliceRating.from_record(said)
+                for index, said in (slices if isinstance(slices, Mapping) else {}).items()
+                if re.fullmatch(r"\d{1,5}", str(index))
+            },
+        )
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was said."""
-        return not self.verdict and self.score is None and not self.note
+        said = any(each.verdict or each.note for each in self.slices.values())
+        return not self.verdict and self.score is None and not self.note and not said
+
+    def merged(self, other: Rating) -> Rating:
+        """Return the newer word about the case, and about each slice."""
+        newer = other if other.updated > self.updated else self
+        slices = dict(self.slices)
+        for index, said in other.slices.items():
+            if index not in slices or said.updated > slices[index].updated:
+                slices[index] = said
+        return replace(newer, slices=slices)
 
 
 Ratings = dict[str, Rating]
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    return "" if record.get(name) in (None, "n/a") else str(record[name])
 
 
 def read_ratings(folder: str | os.PathLike[str]) -> Ratings:
@@ -100,7 +153,7 @@ def read_ratings(folder: str | os.PathLike[str]) -> Ratings:
 
 
 def import_ratings(folder: str | os.PathLike[str], source: str | os.PathLike[str]) -> int:
-    """Merge an exported file into a report; the newer rating of a case counts.
+    """Merge an exported file into a report; the newer rating of a case, and of a slice, counts.
 
     Parameters
     ----------
@@ -124,8 +177,9 @@ def import_ratings(folder: str | os.PathLike[str], source: str | os.PathLike[str
         ratings = _readable_ratings(Path(folder))
         taken = 0
         for case, rating in new.items():
-            if case not in ratings or rating.updated > ratings[case].updated:
-                ratings[case] = rating
+            merged = ratings[case].merged(rating) if case in ratings else rating
+            if merged != ratings.get(case):
+                ratings[case] = merged
                 taken += 1
         content = {case: asdict(ratings[case]) for case in sorted(ratings)}
         write_text(Path(folder) / RATINGS, f"{_START}{script_json(content)}{_END}")
@@ -189,10 +243,16 @@ def _as_tsv(records: Iterable[Mapping[str, Any]]) -> str:
                         lineterminator="\n")  # fmt: skip
     writer.writerow(_COLUMNS)
     for record in records:
-        cells = (record[name] for name in _COLUMNS)
-        writer.writerow(
-            "n/a" if cell in (None, "") else re.sub(r"[\t\r\n]+", " ", str(cell)) for cell in cells
-        )
+        rows: list[dict[str, Any]] = [{**record, "slice": None}]
+        for index, said in sorted(record["slices"].items()):
+            if said["verdict"] or said["note"]:
+                rows.append({**record, "score": None, "slice": index, **said})
+        for row in rows:
+            cells = (row[name] for name in _COLUMNS)
+            writer.writerow(
+                "n/a" if cell in (None, "") else re.sub(r"[\t\r\n]+", " ", str(cell))
+                for cell in cells
+            )
     return buffer.getvalue()
 
 
@@ -210,7 +270,16 @@ def _read_export(path: Path) -> Ratings:
             records = list(
                 csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
             )
-        return {str(record["case"]): Rating.from_record(record) for record in records}
+        ratings: Ratings = {}
+        for record in records:
+            case, index = str(record["case"]), _text(record, "slice")
+            rating = (
+                Rating(slices={int(index): SliceRating.from_record(record)})
+                if re.fullmatch(r"\d{1,5}", index)
+                else Rating.from_record(record)
+            )
+            ratings[case] = ratings[case].merged(rating) if case in ratings else rating
+        return ratings
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

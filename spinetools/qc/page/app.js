@@ -2,21 +2,38 @@
 "use strict";
 
 QC.app = {
+  // By what a person is about to do.
   KEYS: [
-    ["↑ ↓", "previous and next entry"],
-    ["→", "overlays on and off"],
-    ["M", "mosaic or one slice"],
-    ["PageUp PageDown", "previous and next slice (or the wheel)"],
-    ["Home End", "first and last slice"],
-    ["F", "verdict: pass, fail, artifact, none"],
-    ["0 – 9", "score (the same again takes it back)"],
-    ["N", "write a note (Esc leaves it)"],
-    ["U", "next entry that is not rated"],
-    ["O", "overlays filled or outlined"],
-    ["+ −", "larger and smaller tiles"],
-    ["/", "search (Esc clears it)"],
-    ["Esc", "back to the mosaic"],
-    ["?", "this list"],
+    ["Look", [
+      ["↑ ↓", "previous and next entry"],
+      ["M", "mosaic or one slice"],
+      ["C", "compare methods (again: how)"],
+      ["V", "view in 3D"],
+      ["A", "all subjects"],
+      ["PageUp PageDown", "previous, next slice (or the wheel)"],
+      ["Home End", "first and last slice"],
+      ["Esc", "back to the mosaic"],
+    ]],
+    ["Picture", [
+      ["→", "overlays on and off; held: flicker"],
+      ["Space", "held: the other of the two"],
+      ["O", "overlays filled or outlined"],
+      ["+ −", "larger, smaller (or Shift and wheel)"],
+      ["Shift ↑ ↓ ← →", "move it (or Shift and drag)"],
+      ["L H", "lower, higher contrast (or drag sideways)"],
+      ["D B", "darker, brighter (or drag up and down)"],
+      ["R", "picture as it was"],
+    ]],
+    ["Rate", [
+      ["F", "verdict: pass, fail, artifact, none"],
+      ["0 – 9", "score (the same again takes it back)"],
+      ["N", "write a note (Esc leaves it)"],
+      ["Shift F", "verdict on this slice"],
+      ["Shift N", "note on this slice"],
+      ["U", "next entry that is not rated"],
+      ["/", "search (Esc clears it)"],
+      ["?", "this list"],
+    ]],
   ],
 
   start() {
@@ -25,11 +42,18 @@ QC.app = {
     this.reportName();
     QC.rail.start();
     QC.viewer.start();
+    QC.methods.start();
+    QC.space.start();
+    QC.cohort.start((entry) => this.openCase(entry));
     this.menu();
     this.help();
     QC.ratings.watch();
     QC.byId("theme").addEventListener("click", () => this.nextTheme());
     document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("keyup", (event) => this.release(event.key));
+    window.addEventListener("blur", () => this.release());
+    QC.byId("mode-cases").addEventListener("click", () => this.setMode("cases"));
+    QC.byId("mode-cohort").addEventListener("click", () => this.setMode("cohort"));
     QC.table.start((entry) => this.open(entry));
     if (QC.entries.length === 0) {
       const box = QC.byId("no-entry");
@@ -46,6 +70,27 @@ QC.app = {
       clearTimeout(this.ahead);
       this.ahead = setTimeout(() => this.loadAhead(), 120);
     });
+  },
+
+  // -- entries one by one, or all subjects together --------------------------------------------------
+
+  mode: "cases",
+
+  setMode(mode) {
+    this.mode = mode;
+    const cohort = mode === "cohort";
+    document.body.classList.toggle("all-subjects", cohort);
+    QC.press(QC.byId("mode-cases"), !cohort);
+    QC.press(QC.byId("mode-cohort"), cohort);
+    QC.show(QC.byId("cohort"), cohort);
+    QC.show(QC.byId("main"), !cohort);
+    QC.show(QC.byId("rail"), !cohort && QC.rail.entry !== null);
+    if (cohort) QC.cohort.open();
+  },
+
+  openCase(entry) {
+    this.setMode("cases");
+    QC.table.select(entry);
   },
 
   // The neighbours are probably next: have their pictures ready, once this one is drawn.
@@ -75,26 +120,69 @@ QC.app = {
       return;
     }
     const target = event.target;
-    const writing = target.matches("textarea, input[type=search], select");
+    const writing = target.matches("textarea, input[type=search], input[type=text], select");
     if (event.key === "Escape") {
       this.escape(target);
       return;
     }
     if (writing && !(target.id === "search" && /^Arrow(Up|Down)$/.test(event.key))) return;
     if (target.matches("input[type=range]") && /^(Arrow|Page|Home|End)/.test(event.key)) return;
-    const action = this.action(event.key);
+    // on a button, Space and Enter press it
+    if (event.key === " " && target.matches("button, summary, option")) return;
+    const action = this.action(event.key, event.shiftKey, event.repeat);
     if (!action) return;
     event.preventDefault();
     action();
   },
 
-  action(key) {
+  // A held arrow flickers; when it is let go, all is as before it was pressed.
+  arrow(repeat) {
+    if (!repeat) QC.viewer.toggleOverlay();
+    else if (!this.flickering) {
+      this.flickering = true;
+      QC.viewer.flicker(true);
+    }
+  },
+
+  release(key) {
+    if (this.flickering && (!key || /^Arrow(Left|Right)$/.test(key))) {
+      this.flickering = false;
+      QC.viewer.flicker(false);
+      QC.viewer.toggleOverlay();
+    }
+    if (!key || key === " ") QC.viewer.hold(false);
+  },
+
+  shifted(key) {
+    if (!QC.rail.entry || this.mode === "cohort") return null;
+    const by = 0.12;
+    const pan = (x, y) => () => QC.lens.pan(x * QC.lens.frame.clientWidth, y * QC.lens.frame.clientHeight);
+    const actions = {
+      F: () => QC.rail.nextSliceVerdict(),
+      N: () => QC.rail.noteSlice(),
+      ArrowLeft: pan(-by, 0),
+      ArrowRight: pan(by, 0),
+      ArrowUp: pan(0, -by),
+      ArrowDown: pan(0, by),
+    };
+    return Object.hasOwn(actions, key) ? actions[key] : null;
+  },
+
+  action(key, shift, repeat) {
+    const special = shift ? this.shifted(key) : null;
+    if (special) return special;
+    if (this.mode === "cohort") {
+      const own = QC.cohort.action(key);
+      if (own) return own;
+      if (!/^[aA/?]$/.test(key)) return null;
+    }
     if (/^[0-9]$/.test(key)) return () => QC.rail.entry && QC.rail.score(Number(key));
     const actions = {
       ArrowUp: () => QC.table.move(-1),
       ArrowDown: () => QC.table.move(1),
-      ArrowRight: () => QC.viewer.toggleOverlay(),
-      ArrowLeft: () => QC.viewer.toggleOverlay(),
+      ArrowRight: () => this.arrow(repeat),
+      ArrowLeft: () => this.arrow(repeat),
+      " ": () => QC.viewer.hold(true),
       PageUp: () => QC.viewer.step(-1),
       PageDown: () => QC.viewer.step(1),
       Home: () => QC.viewer.go(0),
@@ -104,9 +192,17 @@ QC.app = {
       n: () => QC.byId("note").focus(),
       o: () => QC.viewer.setStyle(QC.settings.values.style === "fill" ? "outline" : "fill"),
       u: () => QC.table.nextUnrated(),
-      "+": () => QC.mosaic.resize(1),
-      "=": () => QC.mosaic.resize(1),
-      "-": () => QC.mosaic.resize(-1),
+      c: () => (QC.viewer.mode() === "methods" ? QC.methods.next() : QC.viewer.setView("methods")),
+      v: () => QC.viewer.setView(QC.viewer.mode() === "space" ? "slice" : "space"),
+      a: () => this.setMode(this.mode === "cohort" ? "cases" : "cohort"),
+      r: () => QC.lens.reset(),
+      l: () => QC.lens.adjust(-0.08, 0),
+      h: () => QC.lens.adjust(0.08, 0),
+      d: () => QC.lens.adjust(0, -0.04),
+      b: () => QC.lens.adjust(0, 0.04),
+      "+": () => QC.viewer.larger(1),
+      "=": () => QC.viewer.larger(1),
+      "-": () => QC.viewer.larger(-1),
       "/": () => QC.byId("search").focus(),
       "?": () => QC.byId("help-dialog").showModal(),
     };
@@ -129,6 +225,8 @@ QC.app = {
       QC.byId("search").value = "";
       QC.table.query = "";
       QC.table.update();
+    } else if (this.mode === "cohort") {
+      this.setMode("cases");
     } else {
       QC.viewer.setView("mosaic");
     }
@@ -183,14 +281,26 @@ QC.app = {
   },
 
   help() {
+    const caps = (keys) => keys.split(" ").map((key) => (
+      key === "–" ? QC.element("span", { text: "–" }) : QC.element("kbd", { text: key })
+    ));
     QC.replace(
       QC.byId("keys"),
-      ...this.KEYS.flatMap(([keys, text]) => [
-        QC.element("span", {}, ...keys.split(" ").map((key) => (
-          key === "–" ? QC.element("span", { text: "–" }) : QC.element("kbd", { text: key })
-        ))),
-        QC.element("span", { text }),
-      ]),
+      ...this.KEYS.map(([title, rows]) =>
+        QC.element(
+          "section",
+          {},
+          QC.element("h3", { text: title }),
+          QC.element(
+            "div",
+            { class: "keys-list" },
+            ...rows.flatMap(([keys, text]) => [
+              QC.element("span", {}, ...caps(keys)),
+              QC.element("span", { text }),
+            ]),
+          ),
+        ),
+      ),
     );
     const dialog = QC.byId("help-dialog");
     QC.byId("help").addEventListener("click", () => dialog.showModal());

@@ -125,7 +125,10 @@ QC.storage = {
 
 QC.settings = {
   KEY: "spinetools-qc:settings",
-  values: { theme: "", view: "mosaic", style: "outline", opacity: 50, tile: 116, earlier: false },
+  values: {
+    theme: "", view: "mosaic", style: "outline", opacity: 50, tile: 116, earlier: false,
+    arrangement: "side", cohortOver: "",
+  },
   load() {
     const kept = QC.storage.get(this.KEY);
     if (kept && typeof kept === "object") {
@@ -162,29 +165,71 @@ window.spinetoolsEntry = (content) => {
   if (content && typeof content.id === "string") QC.details.set(content.id, content);
 };
 
-QC.load = (entry) => {
-  if (QC.details.has(entry.id)) return Promise.resolve(QC.details.get(entry.id));
-  if (waiting.has(entry.id)) return waiting.get(entry.id);
-  const promise = new Promise((resolve, reject) => {
-    const source = QC.path(entry.folder, "entry.js");
-    const fail = () => {
-      waiting.delete(entry.id);
-      reject(new Error(`${source || "its folder"} is missing or damaged; run st_qc -refresh`));
-    };
-    if (!source) {
-      fail();
-      return;
-    }
+// A script that a page opened from a file may load; rejects where it is missing.
+QC.script = (source) =>
+  new Promise((resolve, reject) => {
     const script = QC.element("script", { src: source });
     script.addEventListener("load", () => {
       script.remove();
-      waiting.delete(entry.id);
-      if (QC.details.has(entry.id)) resolve(QC.details.get(entry.id));
-      else fail();
+      resolve();
     });
-    script.addEventListener("error", fail);
+    script.addEventListener("error", () => {
+      script.remove();
+      reject(new Error(`${source} is missing or damaged; run st_qc -refresh`));
+    });
     document.head.append(script);
   });
+
+QC.load = (entry) => {
+  if (QC.details.has(entry.id)) return Promise.resolve(QC.details.get(entry.id));
+  if (waiting.has(entry.id)) return waiting.get(entry.id);
+  const source = QC.path(entry.folder, "entry.js");
+  const problem = () => new Error(`${source || "its folder"} is missing or damaged; run st_qc -refresh`);
+  const promise = (source ? QC.script(source) : Promise.reject(problem()))
+    .finally(() => waiting.delete(entry.id))
+    .then(() => {
+      if (!QC.details.has(entry.id)) throw problem();
+      return QC.details.get(entry.id);
+    });
   waiting.set(entry.id, promise);
   return promise;
+};
+
+// Rows of one height of which only those in sight are in the page: thousands scroll smoothly.
+QC.virtual = (box, { height, draw, above, below, rows, margin = 8 }) => {
+  const list = {
+    count: 0,
+    first: 0,
+    last: 0,
+    update(count) {
+      this.count = count;
+      this.first = this.last = -1;
+      this.scroll();
+    },
+    scroll() {
+      const inSight = Math.ceil((box.clientHeight || 800) / height);
+      const top = Math.floor(Math.max(0, box.scrollTop) / height);
+      const first = Math.max(0, Math.min(top, this.count - inSight) - margin);
+      const last = Math.min(this.count, top + inSight + margin);
+      if (first === this.first && last === this.last) return;
+      [this.first, this.last] = [first, last];
+      above.style.height = `${first * height}px`;
+      below.style.height = `${(this.count - last) * height}px`;
+      const nodes = [];
+      for (let i = first; i < last; i += 1) nodes.push(draw(i));
+      rows.replaceChildren(...nodes);
+    },
+    // Bring a row into sight.
+    reveal(i, header = 0) {
+      const top = i * height;
+      if (top < box.scrollTop) box.scrollTop = top;
+      else if (top + height + header > box.scrollTop + box.clientHeight) {
+        box.scrollTop = top + height + header - box.clientHeight;
+      }
+      this.scroll();
+    },
+  };
+  box.addEventListener("scroll", () => list.scroll(), { passive: true });
+  new ResizeObserver(() => list.scroll()).observe(box);
+  return list;
 };

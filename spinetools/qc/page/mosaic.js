@@ -42,6 +42,19 @@ QC.mosaic = {
     for (const tile of tiles) this.watcher.observe(tile);
   },
 
+  // Verdicts of single slices, as a corner of their tiles.
+  rate(entry) {
+    if (!this.view) return;
+    const said = new Map(QC.ratings.saidSlices(entry.case));
+    this.view.indices.forEach((index, tile) => {
+      const node = QC.byId("mosaic").children[tile];
+      const rating = index === null ? undefined : said.get(index);
+      node.classList.toggle("said", Boolean(rating));
+      if (rating) node.dataset.verdict = rating.verdict || "note";
+      else delete node.dataset.verdict;
+    });
+  },
+
   fill(tile) {
     const node = QC.byId("mosaic").children[tile];
     if (!node || node.dataset.filled) return;

@@ -21,9 +21,66 @@ QC.rail = {
     note.addEventListener("input", () => {
       QC.ratings.set(this.entry, { note: note.value });
     });
-    QC.ratings.listeners.push((key) => {
-      if (this.entry && this.entry.case === key) this.drawRating();
+    for (const button of QC.byId("slice-verdicts").children) {
+      button.addEventListener("click", () => {
+        const { verdict } = button.dataset;
+        const now = QC.ratings.slice(this.entry.case, this.slice).verdict;
+        QC.ratings.setSlice(this.entry, this.slice, { verdict: now === verdict ? "" : verdict });
+      });
+    }
+    const sliceNote = QC.byId("slice-note");
+    sliceNote.addEventListener("input", () => {
+      QC.ratings.setSlice(this.entry, this.slice, { note: sliceNote.value });
     });
+    QC.ratings.listeners.push((key) => {
+      if (!this.entry || this.entry.case !== key) return;
+      this.drawRating();
+      this.drawSlice();
+      QC.mosaic.rate(this.entry);
+    });
+  },
+
+  // What was said about the slice that is shown, and links to the others that were spoken of.
+  drawSlice() {
+    if (!this.entry || !QC.viewer.view) return;
+    const index = QC.viewer.index();
+    const one = QC.viewer.mode() !== "mosaic" || document.activeElement === QC.byId("slice-note");
+    const said = QC.ratings.saidSlices(this.entry.case);
+    QC.show(QC.byId("slice-section"), index !== null && (one || said.length > 0));
+    if (index === null) return;
+    this.slice = index;
+    const rating = QC.ratings.slice(this.entry.case, index);
+    QC.byId("slice-name").textContent = `Slice ${QC.viewer.axis()} = ${index}`;
+    for (const button of QC.byId("slice-verdicts").children) {
+      QC.press(button, button.dataset.verdict === rating.verdict);
+    }
+    const note = QC.byId("slice-note");
+    if (note.value !== rating.note) note.value = rating.note;
+    QC.replace(
+      QC.byId("slices-said"),
+      ...said.map(([slice, each]) => {
+        const button = QC.element("button", {
+          class: `jump said ${each.verdict}`,
+          text: slice,
+          title: [each.verdict, each.note].filter(Boolean).join(": "),
+        });
+        button.addEventListener("click", () => QC.viewer.goToIndex(slice));
+        return button;
+      }),
+    );
+  },
+
+  nextSliceVerdict() {
+    if (QC.viewer.index() === null) return;
+    this.drawSlice();
+    QC.ratings.nextSliceVerdict(this.entry, QC.viewer.index());
+  },
+
+  noteSlice() {
+    if (QC.viewer.index() === null) return;
+    QC.show(QC.byId("slice-section"), true);
+    QC.byId("slice-note").focus();
+    this.drawSlice();
   },
 
   // The same score again takes it back.
@@ -72,7 +129,7 @@ QC.rail = {
           button.addEventListener("click", () => {
             if (QC.viewer.view && QC.viewer.view.plane === "axial") {
               QC.viewer.goToIndex(from);
-              QC.viewer.setView("slice");
+              if (QC.viewer.mode() !== "methods") QC.viewer.setView("slice");
             }
           });
           return button;
@@ -91,11 +148,9 @@ QC.rail = {
 
   drawDetails() {
     const { entry } = this;
-    const command = QC.element("code", { text: entry.command_line });
-    const copy = QC.element("button", { class: "copy", text: "Copy", title: "Copy the command line" });
-    copy.addEventListener("click", () => this.copy(entry.command_line, command));
     const rows = [
-      ["Command", QC.element("div", { class: "command" }, command, copy)],
+      ["Command", this.command(() => entry.command_line, "Copy the command line")],
+      ["Open in a viewer", this.viewerBox()],
       ["Input", QC.element("span", { text: entry.input || "–" })],
       ["Made", QC.element("span", { text: `${QC.date(entry.created)}, spinetools ${entry.version}` })],
       ["Orientation", QC.element("span", { text: QC.orientation(entry.nib_codes) })],
@@ -113,8 +168,45 @@ QC.rail = {
         if (this.entry !== entry) return;
         const spacing = detail.spacing_mm.map((mm) => Number(mm.toPrecision(3))).join(" × ");
         QC.byId("grid").textContent = `${detail.shape.join(" × ")} voxels of ${spacing} mm`;
+        this.drawViewer(entry, detail);
       },
       () => {},
+    );
+  },
+
+  // A command line with a button that copies it.
+  command(text, title) {
+    const code = QC.element("code", { text: text() });
+    const copy = QC.element("button", { class: "copy", text: "Copy", title });
+    copy.addEventListener("click", () => this.copy(code.textContent, code));
+    return QC.element("div", { class: "command" }, code, copy);
+  },
+
+  viewerBox() {
+    return QC.element("div", { id: "viewer-commands" });
+  },
+
+  // The viewer that people have, at the slice that is shown: to look closer, and to correct.
+  drawViewer(entry, detail) {
+    const box = QC.byId("viewer-commands");
+    const quote = (path) => (/^[\w./:+-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`);
+    const layers = detail.views[0].layers.filter((layer) => layer.kind !== "image" && layer.source);
+    if (!box || !entry.input) return;
+    const voxel = detail.shape.map((n, axis) => (
+      axis === detail.measure_axis && QC.viewer.view && QC.viewer.index() !== null
+        && QC.viewer.view.plane === "axial" ? QC.viewer.index() : Math.floor(n / 2)));
+    const names = ["red", "blue", "yellow", "green"];
+    const fsleyes = [
+      "fsleyes", "-vl", ...voxel, quote(entry.input),
+      ...layers.flatMap((layer, i) => [quote(layer.source), "-cm", names[i % 4], "-a", "50"]),
+    ].join(" ");
+    const itksnap = [
+      "itksnap", "-g", quote(entry.input), ...layers.slice(0, 1).flatMap((layer) => ["-s", quote(layer.source)]),
+    ].join(" ");
+    QC.replace(
+      box,
+      this.command(() => fsleyes, "Copy the command for FSLeyes"),
+      this.command(() => itksnap, "Copy the command for ITK-SNAP"),
     );
   },
 

@@ -19,7 +19,34 @@ QC.ratings = {
       note: typeof value.note === "string" ? value.note.slice(0, 2000) : "",
       updated: typeof value.updated === "string" ? value.updated : "",
       entry: typeof value.entry === "string" ? value.entry : "",
+      slices: this.cleanSlices(value.slices),
     };
+  },
+
+  // What was said about single slices, by native index; each has its own time.
+  cleanSlices(value) {
+    const slices = {};
+    if (!value || typeof value !== "object") return slices;
+    for (const [index, said] of Object.entries(value)) {
+      if (!/^\d{1,5}$/.test(index) || !said || typeof said !== "object") continue;
+      slices[index] = {
+        verdict: QC.VERDICTS.includes(said.verdict) ? said.verdict : "",
+        note: typeof said.note === "string" ? said.note.slice(0, 2000) : "",
+        updated: typeof said.updated === "string" ? said.updated : "",
+      };
+    }
+    return slices;
+  },
+
+  // The newer word about the case, and about each slice.
+  merge(one, other) {
+    if (!one || !other) return one || other;
+    const newer = other.updated > one.updated ? other : one;
+    const slices = { ...one.slices };
+    for (const [index, said] of Object.entries(other.slices)) {
+      if (!slices[index] || said.updated > slices[index].updated) slices[index] = said;
+    }
+    return { ...newer, slices };
   },
 
   get(key) {
@@ -27,8 +54,7 @@ QC.ratings = {
       const shipped = window.spinetoolsRatings || {};
       const brought = Object.hasOwn(shipped, key) ? this.clean(shipped[key]) : null;
       const own = this.clean(QC.storage.get(RATING_KEY + key));
-      const newer = own && (!brought || own.updated >= brought.updated) ? own : brought;
-      this.cache.set(key, newer || this.clean({}));
+      this.cache.set(key, this.merge(own, brought) || this.clean({}));
     }
     return this.cache.get(key);
   },
@@ -48,6 +74,24 @@ QC.ratings = {
     this.put(entry.case, rating);
   },
 
+  // A slice's verdict and note; empty where nothing was said.
+  slice(key, index) {
+    return this.get(key).slices[index] || { verdict: "", note: "", updated: "" };
+  },
+
+  setSlice(entry, index, change) {
+    const rating = this.get(entry.case);
+    const said = { ...this.slice(entry.case, index), ...change, updated: new Date().toISOString() };
+    this.put(entry.case, { ...rating, slices: { ...rating.slices, [index]: said } });
+  },
+
+  // Slices that something was said about, in order.
+  saidSlices(key) {
+    return Object.entries(this.get(key).slices)
+      .filter(([, said]) => said.verdict !== "" || said.note !== "")
+      .map(([index, said]) => [Number(index), said]);
+  },
+
   put(key, rating) {
     this.cache.set(key, rating);
     if (!QC.storage.set(RATING_KEY + key, rating)) {
@@ -57,10 +101,17 @@ QC.ratings = {
   },
 
   // F: not rated → pass → fail → artifact → not rated
-  nextVerdict(entry) {
+  after(verdict) {
     const order = ["", ...QC.VERDICTS];
-    const now = order.indexOf(this.get(entry.case).verdict);
-    this.set(entry, { verdict: order[(now + 1) % order.length] });
+    return order[(order.indexOf(verdict) + 1) % order.length];
+  },
+
+  nextVerdict(entry) {
+    this.set(entry, { verdict: this.after(this.get(entry.case).verdict) });
+  },
+
+  nextSliceVerdict(entry, index) {
+    this.setSlice(entry, index, { verdict: this.after(this.slice(entry.case, index).verdict) });
   },
 
   // Another tab with the same report.
@@ -85,7 +136,8 @@ QC.exports = {
   rated() {
     const latest = new Map(QC.entries.map((entry) => [entry.case, entry]));
     return [...latest.values()]
-      .filter((entry) => QC.ratings.isRated(entry.case) || QC.ratings.get(entry.case).note)
+      .filter(({ case: key }) => QC.ratings.isRated(key) || QC.ratings.get(key).note
+        || QC.ratings.saidSlices(key).length > 0)
       .sort((a, b) => QC.compare(a.subject, b.subject) || QC.compare(a.process, b.process));
   },
 
@@ -127,13 +179,20 @@ QC.exports = {
 
   tsv() {
     const columns = [
-      "dataset", "subject", "process", "input", "verdict", "score", "note", "updated", "case",
+      "dataset", "subject", "process", "input", "verdict", "score", "note", "updated", "case", "slice",
     ];
     const cell = (value) => {
       const text = value === null || value === "" ? "n/a" : String(value);
       return text.replace(/[\t\r\n]+/g, " ");
     };
-    const rows = this.records().map((record) => columns.map((name) => cell(record[name])));
+    // a row for the case, then one for each slice that was spoken of
+    const records = this.records().flatMap((record) => [
+      { ...record, slice: null },
+      ...QC.ratings.saidSlices(record.case).map(([slice, said]) => ({
+        ...record, score: null, slice, ...said,
+      })),
+    ]);
+    const rows = records.map((record) => columns.map((name) => cell(record[name])));
     return [columns, ...rows].map((row) => row.join("\t")).join("\n") + "\n";
   },
 
@@ -149,7 +208,7 @@ QC.exports = {
     QC.toast(`Saved ${name}`);
   },
 
-  // Merge ratings from an exported JSON file; the newer one of a case counts.
+  // Merge ratings from an exported JSON file; the newer one of a case, and of a slice, counts.
   merge(text) {
     const content = JSON.parse(text);
     if (!content || !Array.isArray(content.ratings)) throw new Error("no ratings in it");
@@ -157,8 +216,10 @@ QC.exports = {
     for (const record of content.ratings) {
       const rating = QC.ratings.clean(record);
       if (!rating || typeof record.case !== "string") continue;
-      if (rating.updated > QC.ratings.get(record.case).updated) {
-        QC.ratings.put(record.case, rating);
+      const before = QC.ratings.get(record.case);
+      const merged = QC.ratings.merge(before, rating);
+      if (JSON.stringify(merged) !== JSON.stringify(before)) {
+        QC.ratings.put(record.case, merged);
         taken += 1;
       }
     }

@@ -8,6 +8,8 @@ QC.table = {
   visible: [],
   current: null,
   rows: new Map(),
+  ROW: 47, // as style.css has it
+  HEADER: 33,
   onSelect: () => {},
 
   COLUMNS: [
@@ -43,6 +45,13 @@ QC.table = {
       });
       QC.byId("columns").append(QC.element("th", { scope: "col", class: `col-${column}` }, button));
     }
+    this.list = QC.virtual(QC.byId("table-scroll"), {
+      height: this.ROW,
+      draw: (i) => this.row(this.visible[i]),
+      above: QC.byId("rows-above"),
+      below: QC.byId("rows-below"),
+      rows: QC.byId("rows"),
+    });
     const flagged = QC.entries.some((entry) => entry.flags.length > 0);
     QC.byId("rows").parentElement.classList.toggle("no-flags", !flagged);
     QC.ratings.listeners.push((key) => {
@@ -87,6 +96,11 @@ QC.table = {
     });
   },
 
+  // The latest run of every case that the search and the filter leave.
+  shown() {
+    return this.visible.filter((entry) => this.latest.has(entry));
+  },
+
   key(entry) {
     const rating = QC.ratings.get(entry.case);
     switch (this.sort.column) {
@@ -111,7 +125,7 @@ QC.table = {
       .sort(
         (a, b) => order * QC.compare(keys.get(a), keys.get(b)) || (a.id < b.id ? -1 : 1),
       );
-    QC.replace(QC.byId("rows"), ...this.visible.map((entry) => this.row(entry)));
+    this.list.update(this.visible.length);
     for (const button of QC.byId("columns").querySelectorAll("button")) {
       const active = button.dataset.column === this.sort.column;
       const state = this.sort.down ? "descending" : "ascending";
@@ -125,6 +139,7 @@ QC.table = {
         ? "No entries yet. Run a command with -qc and this folder."
         : "No entry fits. Esc clears the search.";
     this.highlight();
+    if (QC.app.mode === "cohort") QC.cohort.open();
     // after a search or a filter the picture goes on showing the old entry until one is chosen
     if (!this.current && this.visible.length > 0) this.select(this.visible[0]);
   },
@@ -247,14 +262,13 @@ QC.table = {
   },
 
   highlight() {
-    for (const row of QC.byId("rows").querySelectorAll("tr[aria-current]")) {
-      row.removeAttribute("aria-current");
-    }
-    const row = this.current && this.rows.get(this.current.id);
-    if (row && row.isConnected) {
-      row.setAttribute("aria-current", "true");
-      row.scrollIntoView({ block: "nearest" });
-    }
+    if (this.marked) this.marked.removeAttribute("aria-current");
+    this.marked = null;
+    const position = this.current ? this.visible.indexOf(this.current) : -1;
+    if (position < 0) return;
+    this.list.reveal(position, this.HEADER);
+    this.marked = this.row(this.current);
+    this.marked.setAttribute("aria-current", "true");
   },
 
   neighbour(step) {

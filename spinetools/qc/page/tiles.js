@@ -24,6 +24,23 @@ QC.tiles = {
     };
   },
 
+  // A tile without its gutter, in pixels of its sheet.
+  pixels(view, tile, sheetWidth, sheetHeight) {
+    const [rows, columns] = view.size;
+    const sheet = Math.floor(tile / view.per_sheet);
+    const inSheet = Math.min(view.per_sheet, view.indices.length - sheet * view.per_sheet);
+    const place = tile % view.per_sheet;
+    const [wide, tall] = [columns + 2 * view.gutter, rows + 2 * view.gutter];
+    const perX = sheetWidth / (view.columns * wide);
+    const perY = sheetHeight / (Math.ceil(inSheet / view.columns) * tall);
+    return {
+      x: ((place % view.columns) * wide + view.gutter) * perX,
+      y: (Math.floor(place / view.columns) * tall + view.gutter) * perY,
+      width: columns * perX,
+      height: rows * perY,
+    };
+  },
+
   // Height and width in mm.
   extent(view) {
     return [view.size[0] * view.spacing_mm[0], view.size[1] * view.spacing_mm[1]];
@@ -37,21 +54,25 @@ QC.tiles = {
       style: { aspectRatio: `${width} / ${height}` },
     });
     view.layers.forEach((layer, number) => {
-      const source = QC.path(detail.folder, layer.files[place.sheet] || "");
-      picture.append(
-        QC.element("div", {
-          class: `layer ${number === 0 ? "image" : "overlay"} kind-${layer.kind}`,
-          data: { layer: number },
-          style: {
-            backgroundImage: source ? `url("${source}")` : "none",
-            backgroundSize: place.size,
-            backgroundPosition: place.position,
-            visibility: `var(--layer-${number})`,
-          },
-        }),
-      );
+      const node = QC.element("div", {
+        class: `layer ${number === 0 ? "image" : "overlay"} kind-${layer.kind}`,
+        data: { layer: number },
+        style: { visibility: `var(--layer-${number})` },
+      });
+      this.fill(node, detail, layer, place);
+      picture.append(node);
     });
     return picture;
+  },
+
+  // Show a tile of a layer in a node.
+  fill(node, detail, layer, place) {
+    const source = QC.path(detail.folder, layer.files[place.sheet] || "");
+    Object.assign(node.style, {
+      backgroundImage: source ? `url("${source}")` : "none",
+      backgroundSize: place.size,
+      backgroundPosition: place.position,
+    });
   },
 
   // Load all sheets of a view; says which file is missing.

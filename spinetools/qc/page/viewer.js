@@ -11,13 +11,17 @@ QC.viewer = {
   hidden: new Set(), // names of overlays switched off
   room: { width: 0, height: 0 }, // of the stage
 
+  VIEWS: ["mosaic", "slice", "methods", "space"],
+
   start() {
-    QC.byId("view-mosaic").addEventListener("click", () => this.setView("mosaic"));
-    QC.byId("view-slice").addEventListener("click", () => this.setView("slice"));
+    for (const name of this.VIEWS) {
+      QC.byId(`view-${name}`).addEventListener("click", () => this.setView(name));
+    }
+    QC.slice.start();
     QC.byId("style-fill").addEventListener("click", () => this.setStyle("fill"));
     QC.byId("style-outline").addEventListener("click", () => this.setStyle("outline"));
-    QC.byId("smaller").addEventListener("click", () => QC.mosaic.resize(-1));
-    QC.byId("larger").addEventListener("click", () => QC.mosaic.resize(1));
+    QC.byId("smaller").addEventListener("click", () => this.larger(-1));
+    QC.byId("larger").addEventListener("click", () => this.larger(1));
     QC.byId("slice-first").addEventListener("click", () => this.go(0));
     QC.byId("slice-previous").addEventListener("click", () => this.step(-1));
     QC.byId("slice-next").addEventListener("click", () => this.step(1));
@@ -28,22 +32,7 @@ QC.viewer = {
       QC.settings.set("opacity", Number(opacity.value));
       this.applyStyle();
     });
-    let rolled = 0;
-    QC.byId("single").addEventListener(
-      "wheel",
-      (event) => {
-        if (event.ctrlKey || event.metaKey) return; // the browser's own zoom
-        event.preventDefault();
-        // a touchpad sends many small steps for one move of a wheel
-        rolled += event.deltaMode === 0 ? event.deltaY : event.deltaY * 40;
-        const steps = Math.trunc(rolled / 40);
-        if (steps !== 0) {
-          rolled -= steps * 40;
-          this.step(Math.max(-3, Math.min(3, steps)));
-        }
-      },
-      { passive: false },
-    );
+    for (const id of ["single", "methods"]) this.wheel(QC.byId(id));
     // sizes come from here, so that drawing an entry need not ask for them in between
     new ResizeObserver(([change]) => {
       const { width, height } = change.contentRect;
@@ -53,6 +42,33 @@ QC.viewer = {
       this.fit();
     }).observe(QC.byId("stage"));
     this.applyStyle();
+  },
+
+  // Slice after slice; with Shift, nearer and farther.
+  wheel(box) {
+    let rolled = 0;
+    box.addEventListener(
+      "wheel",
+      (event) => {
+        if (event.ctrlKey || event.metaKey) return; // the browser's own zoom
+        event.preventDefault();
+        // a touchpad sends many small steps for one move of a wheel, and Shift turns it sideways
+        const delta = event.deltaY || event.deltaX;
+        rolled += event.deltaMode === 0 ? delta : delta * 40;
+        const steps = Math.trunc(rolled / 40);
+        if (steps === 0) return;
+        rolled -= steps * 40;
+        if (!event.shiftKey) this.step(Math.max(-3, Math.min(3, steps)));
+        else if (this.mode() === "slice") {
+          QC.lens.zoomTo(QC.lens.zoom * 1.25 ** -Math.max(-3, Math.min(3, steps)), ...QC.lens.point(event));
+        }
+      },
+      { passive: false },
+    );
+  },
+
+  mode() {
+    return this.VIEWS.includes(QC.settings.values.view) ? QC.settings.values.view : "mosaic";
   },
 
   async open(entry) {
@@ -100,7 +116,7 @@ QC.viewer = {
     this.drawLayers();
     this.drawCaption();
     QC.mosaic.clear();
-    this.drawSingle();
+    QC.slice.draw(this.detail, this.view);
     QC.overview.draw(this.detail, this.side, (index) => this.goToIndex(index));
     this.applyStyle();
     if (this.room.width === 0) {
@@ -108,7 +124,7 @@ QC.viewer = {
       this.room = { width: stage.clientWidth, height: stage.clientHeight };
     }
     this.drawChart();
-    this.setView(QC.settings.values.view, false);
+    this.setView(this.mode(), false);
   },
 
   // -- overlays -----------------------------------------------------------------------------------
@@ -136,6 +152,26 @@ QC.viewer = {
     this.applyStyle();
   },
 
+  // Held keys: hidden for as long (Space), or on and off several times a second (an arrow), which
+  // shows what lies under an edge better than any opacity.
+  FLICKER_MS: 180,
+
+  hold(on) {
+    this.peek = on;
+    this.applyStyle();
+  },
+
+  flicker(on) {
+    clearInterval(this.flickering);
+    this.flickering = null;
+    if (on) {
+      this.flickering = setInterval(() => {
+        this.peek = !this.peek;
+        this.applyStyle();
+      }, this.FLICKER_MS);
+    } else this.hold(false);
+  },
+
   setStyle(style) {
     QC.settings.set("style", style);
     this.applyStyle();
@@ -152,8 +188,10 @@ QC.viewer = {
     const painted = this.view.layers.slice(1).some((layer) => layer.kind !== "image");
     QC.show(QC.byId("style-buttons"), painted);
     QC.show(QC.byId("opacity-label"), painted && style === "fill");
+    const painting = this.overlay !== Boolean(this.peek);
+    stage.classList.toggle("bare", !painting);
     this.view.layers.forEach((layer, number) => {
-      const shown = number === 0 || (this.overlay && !this.hidden.has(layer.name));
+      const shown = number === 0 || (painting && !this.hidden.has(layer.name));
       stage.style.setProperty(`--layer-${number}`, shown ? "visible" : "hidden");
     });
     for (const chip of QC.byId("layers").children) {
@@ -161,23 +199,37 @@ QC.viewer = {
     }
   },
 
-  // -- mosaic and one slice -----------------------------------------------------------------------
+  // -- the views -----------------------------------------------------------------------
 
   setView(name, follow = true) {
     if (QC.settings.values.view !== name) QC.settings.set("view", name);
-    QC.show(QC.byId("mosaic"), name === "mosaic");
     if (this.view && name === "mosaic" && QC.mosaic.view !== this.view) this.drawMosaic();
+    for (const each of this.VIEWS) QC.press(QC.byId(`view-${each}`), each === name);
+    QC.show(QC.byId("mosaic"), name === "mosaic");
     QC.show(QC.byId("single"), name === "slice");
-    QC.show(QC.byId("size-buttons"), name === "mosaic");
+    QC.show(QC.byId("methods"), name === "methods");
+    QC.show(QC.byId("space"), name === "space");
+    QC.show(QC.byId("under"), name === "slice" || name === "methods");
+    QC.show(QC.byId("size-buttons"), name === "mosaic" || name === "slice");
     QC.show(QC.byId("caption"), name === "mosaic");
-    QC.press(QC.byId("view-mosaic"), name === "mosaic");
-    QC.press(QC.byId("view-slice"), name === "slice");
+    QC.show(QC.byId("layers"), name !== "methods");
+    QC.byId("stage").dataset.view = name;
+    if (name === "methods") QC.methods.open(this.entry);
+    if (name === "space") QC.space.open(this.detail);
+    else QC.space.rest();
     this.fit();
     this.go(this.tile, follow);
+    QC.slice.buttons();
   },
 
   toggleView() {
-    this.setView(QC.settings.values.view === "mosaic" ? "slice" : "mosaic");
+    this.setView(this.mode() === "slice" ? "mosaic" : "slice");
+  },
+
+  // Nearer and farther: the tiles of the mosaic, or the picture of one slice.
+  larger(step) {
+    if (this.mode() === "mosaic") QC.mosaic.resize(step);
+    else if (this.mode() === "slice") QC.lens.zoomTo(QC.lens.zoom * 1.5 ** step);
   },
 
   index() {
@@ -220,27 +272,7 @@ QC.viewer = {
       this.tile = tile;
       this.setView("slice");
     });
-  },
-
-  drawSingle() {
-    const { detail, view } = this;
-    const [top, right, bottom, left] = view.letters;
-    const picture = QC.tiles.picture(detail, view, 0);
-    this.singlePicture = picture;
-    this.tickTop = QC.element("i", { class: "plane-tick above" });
-    this.tickBottom = QC.element("i", { class: "plane-tick below" });
-    picture.append(this.tickTop, this.tickBottom);
-    picture.addEventListener("pointermove", (event) => this.readVoxel(event));
-    picture.addEventListener("pointerleave", () => this.label());
-    this.marks = QC.element("div", { class: "marks" });
-    picture.append(
-      QC.element("b", { class: "letter n", text: top }),
-      QC.element("b", { class: "letter e", text: right }),
-      QC.element("b", { class: "letter s", text: bottom }),
-      QC.element("b", { class: "letter w", text: left }),
-    );
-    QC.replace(QC.byId("frame"), picture, this.marks);
-    this.applyStyle();
+    QC.mosaic.rate(this.entry);
   },
 
   // The largest pictures that fit.
@@ -248,17 +280,10 @@ QC.viewer = {
     if (!this.view) return;
     const left = this.room.width - QC.overview.fit(this.room);
     QC.mosaic.fit(left);
-    if (QC.settings.values.view !== "slice") return;
-    const [height, width] = QC.tiles.extent(this.view);
-    const frame = QC.byId("frame");
-    const names = this.view.plane === "sagittal" && this.detail.marks.length > 0 ? 110 : 0;
-    const scale = Math.min(
-      (left - 72 - 2 * names) / width,
-      (frame.clientHeight - 50) / height,
-    );
-    if (scale <= 0) return;
-    this.singlePicture.style.width = `${Math.floor(width * scale)}px`;
-    this.drawMarks(height * scale);
+    const view = this.mode();
+    if (view === "slice") QC.slice.fit(left);
+    if (view === "methods") QC.methods.fit(left);
+    if (view === "space") QC.space.fit();
   },
 
   step(by) {
@@ -274,38 +299,12 @@ QC.viewer = {
     if (!this.view) return;
     this.tile = Math.max(0, Math.min(this.view.indices.length - 1, tile));
     QC.mosaic.mark(this.tile, follow);
-    this.placeSingle();
+    QC.slice.place(this.tile);
+    if (this.mode() === "methods") QC.methods.place(this.index());
     this.label();
     QC.overview.place(this.index());
     QC.chart.cursor(this.index());
-  },
-
-  placeSingle() {
-    const place = QC.tiles.placement(this.view, this.tile);
-    this.view.layers.forEach((layer, number) => {
-      const node = this.singlePicture.querySelector(`[data-layer="${number}"]`);
-      const source = QC.path(this.detail.folder, layer.files[place.sheet] || "");
-      node.style.backgroundImage = source ? `url("${source}")` : "none";
-      node.style.backgroundSize = place.size;
-      node.style.backgroundPosition = place.position;
-    });
-    const flags = this.flagsOf(this.index());
-    QC.replace(
-      QC.byId("slice-flags"),
-      ...flags.map((flag) =>
-        QC.element("span", { class: "flag", text: `${flag.kind}: ${flag.reason}` }),
-      ),
-    );
-    // where the sagittal picture beside cuts this slice
-    const row = this.side ? QC.overview.row(this.index()) : null;
-    const cuts = row !== null && row >= 0 && row < this.side.curve.length;
-    for (const tick of [this.tickTop, this.tickBottom]) {
-      QC.show(tick, cuts);
-      if (cuts) {
-        const across = QC.tiles.fraction(this.view, this.tile, 1, this.side.curve[row]);
-        tick.style.left = `${across * 100}%`;
-      }
-    }
+    QC.rail.drawSlice();
   },
 
   label() {
@@ -321,39 +320,6 @@ QC.viewer = {
       QC.element("strong", { text: name }),
       QC.element("span", { text: position }),
     );
-  },
-
-  readVoxel(event) {
-    const box = this.singlePicture.getBoundingClientRect();
-    const voxel = QC.tiles.voxelAt(
-      this.view, this.tile, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
-    );
-    QC.byId("slice-label").lastChild.textContent = `voxel ${voxel.join(" ")}`;
-  },
-
-  // Names of labels beside the picture, at their height, never over it.
-  drawMarks(height) {
-    QC.replace(this.marks);
-    if (this.view.plane !== "sagittal") return;
-    const [rowAxis] = this.view.axes;
-    let last = -Infinity;
-    const placed = this.detail.marks
-      .map((mark) => [QC.tiles.fraction(this.view, 0, 0, mark.centre[rowAxis]) * height, mark])
-      .sort((a, b) => a[0] - b[0]);
-    for (const [y, mark] of placed) {
-      const top = Math.max(y, last + 16);
-      last = top;
-      this.marks.append(
-        QC.element(
-          "span",
-          { style: { top: `${top}px` } },
-          QC.element("i", { style: { background: mark.colour } }),
-          QC.element("em", { text: mark.name }),
-        ),
-      );
-    }
-    this.marks.style.left = `calc(50% + ${this.singlePicture.offsetWidth / 2 + 36}px)`;
-    this.marks.style.top = `${this.singlePicture.offsetTop}px`;
   },
 
   drawChart() {

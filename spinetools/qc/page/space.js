@@ -1,0 +1,147 @@
+// The 3D view: NiiVue (niivue-….js, loaded when first asked for) on the small volume of an entry.
+"use strict";
+
+QC.space = {
+  LIBRARY: "page/niivue-0.69.0.js",
+  detail: null,
+
+  start() {
+    for (const name of ["all", "render", "slices"]) {
+      QC.byId(`space-${name}`).addEventListener("click", () => this.setLayout(name));
+    }
+    for (const name of ["front", "back", "right", "left"]) {
+      QC.byId(`space-${name}`).addEventListener("click", () => this.look(name));
+    }
+  },
+
+  say(text) {
+    const box = QC.byId("space-message");
+    box.textContent = text;
+    QC.show(box, text !== "");
+  },
+
+  async open(detail) {
+    if (!detail || this.detail === detail) return;
+    this.detail = detail;
+    this.say("Loading…");
+    try {
+      const volume = await QC.voxels.load(detail);
+      if (!window.niivue) await QC.script(this.LIBRARY);
+      if (this.detail !== detail) return;
+      await this.draw(detail, volume);
+      if (this.detail === detail) this.say("");
+    } catch (error) {
+      if (this.detail !== detail) return;
+      this.detail = null;
+      this.say(`No 3D view: ${error.message}`);
+    }
+  },
+
+  // Another view is shown: the next entry is loaded when this one is asked for again.
+  rest() {
+    if (QC.viewer.detail !== this.detail) this.detail = null;
+  },
+
+  async draw(detail, volume) {
+    const { niivue } = window;
+    if (!this.viewer) {
+      const canvas = QC.byId("space-canvas");
+      if (!canvas.getContext("webgl2")) throw new Error("this browser has no WebGL 2");
+      this.viewer = new niivue.Niivue({
+        backColor: [0.027, 0.035, 0.047, 1],
+        crosshairColor: [0.42, 0.7, 1, 1],
+        crosshairWidth: 0.6,
+        show3Dcrosshair: false,
+        isColorbar: false,
+        dragAndDropEnabled: false,
+        logLevel: "silent",
+        isRadiologicalConvention: true,
+        sagittalNoseLeft: true,
+        multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
+        tileMargin: 4,
+      });
+      await this.viewer.attachToCanvas(canvas, false);
+    }
+    const { viewer } = this;
+    for (const each of [...viewer.volumes]) viewer.removeVolume(each);
+    viewer.addVolume(await this.image(volume.image, volume.affine, "image.nii", { colormap: "gray" }));
+    for (const [number, layer] of volume.layers.entries()) {
+      const image = await this.image(layer, volume.affine, `layer-${number}.nii`, { opacity: 0.9 });
+      image.setColormapLabel(this.colours(detail, layer));
+      viewer.addVolume(image);
+    }
+    viewer.setClipPlane([0.1, 270, 0]);
+    this.look("right");
+    this.setLayout(this.layout || "all");
+  },
+
+  // A label map of NiiVue: red, green, blue and opacity by value.
+  colours(detail, layer) {
+    const map = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
+    const values = layer.values || [0];
+    values.forEach((value, i) => {
+      const mark = detail.marks.find((each) => each.layer === layer.name && each.value === value);
+      const colour = mark ? mark.colour : layer.colour || "#ffffff";
+      ["R", "G", "B"].forEach((key, at) => {
+        map[key].push(parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16) || 0);
+      });
+      map.A.push(255);
+      map.I.push(i + 1);
+      map.labels.push(mark ? mark.name : layer.name);
+    });
+    return map;
+  },
+
+  // A NIfTI file in memory: the library reads nothing else without the network.
+  image(part, affine, name, options) {
+    const header = new ArrayBuffer(352);
+    const view = new DataView(header);
+    const put = (offset, values, write) => values.forEach((value, i) => write(offset, i, value));
+    const short = (offset, i, value) => view.setInt16(offset + 2 * i, value, true);
+    const float = (offset, i, value) => view.setFloat32(offset + 4 * i, value, true);
+    view.setInt32(0, 348, true);
+    put(40, [3, ...part.shape, 1, 1, 1, 1], short);
+    put(70, [2, 8], short); // unsigned bytes
+    const rows = [0, 1, 2].map((row) => affine.slice(4 * row, 4 * row + 4));
+    // the block's first voxel, or the middle of the first block
+    const start = [0, 1, 2].map((axis) => part.origin[axis] + (part.step[axis] - 1) / 2);
+    const sform = rows.map((row) => [
+      ...[0, 1, 2].map((axis) => row[axis] * part.step[axis]),
+      row[3] + row[0] * start[0] + row[1] * start[1] + row[2] * start[2],
+    ]);
+    const size = [0, 1, 2].map((axis) => Math.hypot(...sform.map((row) => row[axis])));
+    put(76, [1, ...size, 1, 1, 1, 1], float);
+    put(108, [352, 1, 0], float);
+    view.setInt8(123, 2); // mm
+    put(252, [0, 1], short);
+    put(280, sform.flat(), float);
+    put(344, [0x6e, 0x2b, 0x31, 0], (offset, i, value) => view.setUint8(offset + i, value));
+    const bytes = new Uint8Array(352 + part.data.length);
+    bytes.set(new Uint8Array(header));
+    bytes.set(part.data, 352);
+    const { NVImage } = window.niivue;
+    return NVImage.new(bytes.buffer, name, options.colormap || "gray", options.opacity ?? 1);
+  },
+
+  // -- how it is looked at ----------------------------------------------------------------------------
+
+  LAYOUTS: { all: "sliceTypeMultiplanar", render: "sliceTypeRender", slices: "sliceTypeSagittal" },
+
+  setLayout(name) {
+    this.layout = name;
+    for (const each of Object.keys(this.LAYOUTS)) QC.press(QC.byId(`space-${each}`), each === name);
+    if (!this.viewer) return;
+    this.viewer.setSliceType(this.viewer[this.LAYOUTS[name]]);
+  },
+
+  SIDES: { front: 180, back: 0, right: 90, left: 270 },
+
+  look(name) {
+    if (!this.viewer) return;
+    this.viewer.setRenderAzimuthElevation(this.SIDES[name], 8);
+  },
+
+  fit() {
+    if (this.viewer && this.detail) this.viewer.resizeListener();
+  },
+};
