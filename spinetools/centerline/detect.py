@@ -91,6 +91,7 @@ def detect(
     points_voxel: FloatArray | None = None,
     model: str = "optic",
     stop_at_brain: bool = False,
+    device: str = "auto",
 ) -> Detection:
     """Find the cord in every axial slice.
 
@@ -104,6 +105,8 @@ def detect(
         Name or path of the detector.
     stop_at_brain
         No slice from the brain up counts as cord, where the detector tells the brain.
+    device
+        Where the detector runs, see :mod:`spinetools.infer.device`.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def detect(
     optimization. Medical Image Analysis 44 (2018) 215–227. The detector here is a small network
     instead of HOG and SVM; the optimisation is the same.
     """
-    seen = look(image, model)
+    seen = look(image, model, device)
     spacing = np.asarray(image.space.reoriented(CANONICAL).spacing)
     scores = list(seen.scores)
     forced: dict[int, FloatArray] = {}
@@ -198,10 +201,10 @@ class Looks:
         return result
 
 
-def look(image: Image, model: str) -> Looks:
+def look(image: Image, model: str, device: str = "auto") -> Looks:
     """Run the detector on the axial slices of an image, some 3 mm apart where they are thinner."""
     canonical = image.reorient(CANONICAL)
-    detector = OnnxModel(find_model(model))
+    detector = OnnxModel(find_model(model), device)
     every = max(1, round(LOOK_EVERY_MM / canonical.space.spacing[2]))
     slices = np.arange(0, canonical.shape[2], every)
     # the last slice belongs to the image as much as the first

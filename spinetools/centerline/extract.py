@@ -111,6 +111,7 @@ def optic_centreline(
     below_mm: float = 0.0,
     above_mm: float = 0.0,
     stop_at_brain: bool = False,
+    device: str = "auto",
 ) -> Centreline:
     """Find the cord's centreline with a trained detector.
 
@@ -131,13 +132,15 @@ def optic_centreline(
         seldom seen for sure. ``n_below`` and ``n_above`` of the result say how many slices that is.
     stop_at_brain
         End below the brain, where the detector tells the brain.
+    device
+        Where the detector runs, see :mod:`spinetools.infer.device`.
 
     Raises
     ------
     NoSpineError
         When no cord was found.
     """
-    found = detect(image, points_voxel, model, stop_at_brain)
+    found = detect(image, points_voxel, model, stop_at_brain, device)
     space = image.space.reoriented(CANONICAL)
     spacing = np.asarray(space.spacing)
     inside = found.present

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from spinetools.cli._parser import StParser, number_in, on_off
 from spinetools.cli._results import native_slice, ranges
 from spinetools.errors import InputError
-from spinetools.files import nifti_suffix
 
 if TYPE_CHECKING:
     from spinetools.centerline import Centreline
@@ -108,6 +107,7 @@ def size(text: str) -> tuple[float, bool]:
 def params_from(args: argparse.Namespace) -> DeepsegParams:
     """Turn the options into parameters; options that contradict are an error before any work."""
     from spinetools.deepseg import DeepsegParams
+    from spinetools.files import nifti_suffix
 
     if (args.centerline == "file") != (args.file_centerline is not None):
         raise InputError("-centerline file and -file-centerline FILE go together; give both")

@@ -17,6 +17,8 @@ LOW_SURENESS = 0.70
 HIGH_DISAGREEMENT = 0.25
 #: Area of a slice against that of its neighbours on both sides, from which on it is named.
 AREA_JUMP = 0.35
+#: The detector tells where the cord ends to this length.
+OPEN_MM = 3.0
 #: Neighbours of a slice on each side that its area is compared with.
 NEIGHBOURS_MM = 10.0
 
@@ -109,9 +111,14 @@ def gaps(slices: IntArray, filled: tuple[int, ...]) -> list[Doubt]:
     return doubts
 
 
-def not_segmented(slices: IntArray, expected: IntArray) -> list[Doubt]:
-    """Name the slices beyond both ends in which the centreline sees cord and the network none."""
-    outer = expected[(expected < slices[0]) | (expected > slices[-1])]
+def not_segmented(slices: IntArray, expected: IntArray, step_mm: float) -> list[Doubt]:
+    """Name the slices beyond both ends in which the centreline sees cord and the network none.
+
+    At each end as many millimetres as lie between two slices that the detector looks at are open.
+    """
+    ends = (expected[expected < slices[0]], expected[expected > slices[-1]])
+    long = [end for end in ends if len(end) * step_mm > OPEN_MM]
+    outer = np.concatenate([expected[:0], *long])
     if not len(outer):
         return []
     reason = "the centreline goes on here, but the network sees no cord"

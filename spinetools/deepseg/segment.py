@@ -136,7 +136,12 @@ def find_centreline(
     """
     stop = brain_in_view(contrast) if brain is None else brain
     return optic_centreline(
-        image, model=model, below_mm=BELOW_MM, above_mm=ABOVE_MM, stop_at_brain=stop
+        image,
+        model=model,
+        below_mm=BELOW_MM,
+        above_mm=ABOVE_MM,
+        stop_at_brain=stop,
+        device=device,
     )
 
 
@@ -180,7 +185,7 @@ def segment_cord(
     params = params or DeepsegParams()
     network = load_network(params)
     if line is None:
-        line = find_centreline(image, contrast)
+        line = find_centreline(image, contrast, device=params.device)
     canonical = image.reorient(CANONICAL)
     whole = _line_on(canonical, line)
     patches, box = _place(canonical, whole, network)
@@ -239,7 +244,7 @@ def load_network(params: DeepsegParams) -> OnnxModel:
     InputError
         When it is of the other kernel.
     """
-    network = OnnxModel(find_model(params.network))
+    network = OnnxModel(find_model(params.network), params.device)
     check_network(network)
     kernel = f"{len(network.card.spacing_mm)}d"
     if params.kernel not in (None, kernel):
@@ -309,7 +314,7 @@ def _doubts(
     unfilled = ~np.isin(slices, cleaned.filled)
     doubts = [
         *gaps(whole, filled),
-        *not_segmented(whole, np.arange(seen[0], seen[1] + 1) + start[2]),
+        *not_segmented(whole, np.arange(seen[0], seen[1] + 1) + start[2], float(voxel_mm[2])),
         *unsure_slices(whole[unfilled], sure[unfilled]),
         *area_jumps(whole, areas, float(voxel_mm[2])),
     ]

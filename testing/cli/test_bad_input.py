@@ -69,6 +69,8 @@ TEMPLATES = [
     Call("st_propseg", "-i IMAGE -c t2 -init-centerline BAD", "mask", shares_grid=True),
     Call("st_propseg", "-i IMAGE -c t2 -init-mask BAD", "mask", shares_grid=True),
     Call("st_propseg", "-i IMAGE -c t2 -mask-correction BAD", "mask", shares_grid=True),
+    Call("st_deepseg_sc", "-i BAD -c t2", "image"),
+    Call("st_deepseg_sc", "-i IMAGE -centerline file -file-centerline BAD", "mask", True),
     Call("st_process_segmentation", "-i BAD", "mask"),
     Call("st_process_segmentation", "-i MASK -perlevel 1 -vertfile BAD", "mask", shares_grid=True),
     Call("st_process_segmentation", "-i MASK -perlevel 1 -discfile BAD", "mask", shares_grid=True),
@@ -108,6 +110,7 @@ TEMPLATES = [
 WRITING = [
     Call("st_get_centerline", "-i IMAGE -c t2 -ofolder OUT", "image"),
     Call("st_propseg", "-i IMAGE -c t2 -ofolder OUT", "image"),
+    Call("st_deepseg_sc", "-i IMAGE -c t2 -ofolder OUT", "image"),
     Call("st_process_segmentation", "-i MASK -o OUT/a.csv", "mask"),
     Call("st_dice_coefficient", "-i MASK -d MASK -o OUT/a.csv", "mask"),
     Call("st_compute_hausdorff_distance", "-i MASK -d MASK -o OUT/a.csv", "mask"),
@@ -288,7 +291,7 @@ def test_mismatched_spaces(
     assert _listing(folder) == before
 
 
-@pytest.mark.parametrize("command", ["st_get_centerline", "st_propseg"])
+@pytest.mark.parametrize("command", ["st_get_centerline", "st_propseg", "st_deepseg_sc"])
 def test_an_image_without_a_spine(command: str, run: Run, folder: Path) -> None:
     noise = np.random.default_rng(3).normal(200, 20, (48, 44, 30)).astype(np.int16)
     nib.save(nib.Nifti1Image(noise, np.diag([1, 1, 2, 1])), folder / "noise.nii.gz")

@@ -93,7 +93,7 @@ def heatmap_network(path: Path) -> Path:
     inside, ring = away <= 4, (away > 6) & (away <= 8)
     weights = inside / inside.sum() - ring / ring.sum()
     change = np.zeros((3, 3))
-    change[1] = [-0.5, 0, 0.5]
+    change[:, 1] = -0.5, 0, 0.5  # along x
     mean = np.full((9, 9), 1 / 81)
     nodes = [
         helper.make_node("Conv", ["x", "weights"], ["disc"], pads=[8] * 4),
@@ -112,7 +112,7 @@ def heatmap_network(path: Path) -> Path:
         constant("weights", weights[None, None]),
         constant("change", change[None, None]),
         constant("mean", mean[None, None]),
-        constant("ten", 10), constant("half", 8), constant("least", 0.75), constant("hundred", 100),
+        constant("ten", 10), constant("half", 9), constant("least", 0.4), constant("hundred", 100),
     ]  # fmt: skip
     return save_model(path, card, nodes, constants)
 
