@@ -17,6 +17,8 @@ CARD_KEY = "spinetools_card"
 ANY_CONTRAST = "any"
 #: A voxel above it belongs to the structure where a card names no threshold.
 DEFAULT_THRESHOLD = 0.5
+#: Values of a card's ``activation``.
+ACTIVATIONS = ("", "softmax", "sigmoid")
 
 # onnx.proto: the field of ModelProto that holds metadata_props, and the largest that is believed
 _METADATA_FIELD = 14
@@ -66,6 +68,9 @@ class ModelCard:
     channels
         Meaning of the input's channels where there are several; ``"noNorm"`` is nnU-Net's word for
         one that is not normalised.
+    activation
+        What turns the output into probabilities: ``"softmax"``, ``"sigmoid"``, or ``""`` where it
+        is probabilities already. Applied after tiles and mirrored images are averaged.
     """
 
     name: str
@@ -87,6 +92,7 @@ class ModelCard:
     licence: str = ""
     citation: str = ""
     channels: tuple[str, ...] = ()
+    activation: str = ""
 
     def __post_init__(self) -> None:
         # a card that contradicts itself is found when it is made or read, not amid a run
@@ -103,6 +109,8 @@ class ModelCard:
             raise ValueError(f"thresholds are {self.thresholds}, not within 0 and 1")
         if not set(self.tta) <= set(spatial):
             raise ValueError(f"tta names {self.tta}, not among the axes {spatial}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {self.activation!r}, expected one of {ACTIVATIONS}")
 
     @property
     def spatial_axes(self) -> tuple[str, ...]:

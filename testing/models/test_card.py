@@ -77,6 +77,7 @@ def test_thresholds_by_contrast() -> None:
         ({"thresholds": [0.5]}, "thresholds"),
         ({"spacing_mm": [1, 1]}, "3 spatial axes, not 2"),
         ({"tta": ["left"]}, "tta names"),
+        ({"activation": "relu"}, "activation is 'relu'"),
     ],
 )
 def test_a_card_that_is_wrong_says_how(change: dict[str, Any], said: str) -> None:
