@@ -152,20 +152,21 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     return centreline_through(image, image.space.to_world(points))
 
 
-def say(image: Image, result: DeepsegResult) -> None:
+def say(result: DeepsegResult) -> None:
     """Name on the terminal where the cord ends at the brain, and what should be looked at."""
     if result.line.ceiling is not None:
         logger.info(
-            "the brain begins at slice %d: the cord ends below it (-brain 0 goes on)",
-            native_slice(image.space, result.line.ceiling),
+            "the brain begins at slice %d from the lowest: the cord ends below it (-brain 0 goes "
+            "on)",
+            result.line.ceiling,
         )
     for doubt in result.doubts:
         logger.warning(
-            "%s in %d of %d slices (%s): %s",
+            "%s in %d of %d slices (from the lowest: %s): %s",
             doubt.kind,
             len(doubt.slices),
             len(result.slices),
-            ranges(sorted(native_slice(image.space, k) for k in doubt.slices)),
+            ranges(doubt.slices),
             doubt.reason,
         )
 

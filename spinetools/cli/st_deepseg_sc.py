@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     if result is None:
         seg = empty_like(image).astype("float32" if params.is_soft else "uint8")
     else:
-        how.say(image, result)
+        how.say(result)
         seg = result.soft if params.is_soft else result.mask
         extra = how.record_of(args, result)
         shown = {"flags": how.flags_of(image, result), "measures": how.measures_of(image, result)}

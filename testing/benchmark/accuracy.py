@@ -11,6 +11,7 @@ slices count: cases.py.
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import subprocess
 import sys
@@ -22,11 +23,19 @@ import numpy as np
 from cases import RESULTS, Case, centres_mm, phantom_cases, real_cases, real_folder
 from tables import markdown, number, write_tsv
 
+from spinetools.errors import ModelError
 from spinetools.image import Image, load_mask
 from spinetools.metrics.report import cord_report
+from spinetools.models.store import find_model
 
 BIN = Path(sys.executable).parent
 
+#: Methods of segmentation: name in the tables, command with its options, model that it needs.
+METHODS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
+    ("st_propseg", ("st_propseg",), None),
+    ("st_deepseg_sc 2d", ("st_deepseg_sc", "-kernel", "2d"), "cord_2d"),
+    ("st_deepseg_sc 3d", ("st_deepseg_sc", "-kernel", "3d"), "cord_3d"),
+)
 #: Columns that say what was measured, then those of the figures.
 CASE = ("method", "image", "use", "contrast", "slices")
 SEGMENTATION = (
@@ -79,14 +88,25 @@ def measure(case: Case, folder: Path) -> list[dict[str, str]]:
     truth = load_mask(case.mask)
     options = ("-i", case.image, "-c", case.contrast)
     line = run(folder / "centerline.nii.gz", "st_get_centerline", *options)
-    seg = run(folder / "seg.nii.gz", "st_propseg", *options)
-    rows = [
-        row(case, "st_get_centerline", centreline_figures(line, truth, case)),
-        row(case, "st_propseg", segmentation_figures(seg, truth, case)),
-    ]
+    rows = [row(case, "st_get_centerline", centreline_figures(line, truth, case))]
+    for method, command, model in METHODS:
+        if model is None or is_there(model):
+            seg = run(folder / "seg.nii.gz", *command, *options)
+            rows.append(row(case, method, segmentation_figures(seg, truth, case)))
     if case.peer is not None:
         rows.append(row(case, "peer", segmentation_figures(case.peer, truth, case)))
     return rows
+
+
+@functools.cache
+def is_there(model: str) -> bool:
+    """Whether a model is found; says so where it is not."""
+    try:
+        find_model(model)
+    except ModelError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def run(output: Path, *command: str | Path) -> Path | None:

@@ -29,6 +29,7 @@ from cases import RESULTS, real_folder
 from tables import machine, markdown, number, write_tsv
 
 from spinetools.image import Image
+from spinetools.models.registry import shipped_folder
 
 BIN = Path(sys.executable).parent
 #: Runs a command and prints exit code, wall time, processor time and largest resident set. A
@@ -129,6 +130,9 @@ def command_lines(files: Inputs) -> Iterator[tuple[list[str], str]]:
     yield ["st_get_centerline", "-i", image, "-c", "t2"], ""
     yield ["st_propseg", "-i", image, "-c", "t2"], ""
     yield ["st_propseg", "-i", image, "-c", "t2", "-qc", "qc"], "with a QC entry"
+    for kernel, models in (("2d", "cord_heatmap cord_2d"), ("3d", "cord_heatmap cord_3d")):
+        if all((shipped_folder() / f"{model}.onnx").is_file() for model in models.split()):
+            yield ["st_deepseg_sc", "-i", image, "-c", "t2", "-kernel", kernel], ""
     yield ["st_process_segmentation", "-i", seg, "-perslice", "1"], ""
     yield ["st_qc", "-i", image, "-s", seg, "-p", "st_propseg", "-qc", "qc2"], ""
     yield ["st_dice_coefficient", "-i", small_seg, "-d", truth], size

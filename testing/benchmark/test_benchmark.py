@@ -94,10 +94,30 @@ def test_blocks_are_replaced_between_their_markers() -> None:
         update_readme.with_block(text, "y", "new")
 
 
-@pytest.mark.parametrize("script", ["accuracy.py", "speed.py"])
-def test_the_scripts_start(script: str, tmp_path: Path) -> None:
+def test_the_readme_tells_of_both_methods_and_of_what_failed() -> None:
+    row = {"Dice": "0.950", "area, %": "−1.0", "slices found": "100 %"}
+    worse = {"Dice": "0.930", "area, %": "+2.0", "slices found": "90.0 %"}
+    failed = {"Dice": "n/a", "area, %": "n/a", "slices found": "failed"}
+    assert update_readme.segmentation([row]) == "0.950, −1.0 %"
+    both = "0.940, +0.5 % (95.0 % of slices)"
+    assert update_readme.segmentation([row, worse]) == both
+    assert update_readme.segmentation([row, worse, failed]) == f"{both}; 1 failed"
+    assert update_readme.segmentation([failed]) == "failed"
+    line = {"mean error, mm": "0.30", "worst, mm": "1.00", "inside the cord": "100 %"}
+    cells = update_readme.figures(
+        [line | {"slices found": "100 %"}],
+        [row | {"method": "st_propseg"}, worse | {"method": "st_deepseg_sc 2d"}],
+    )
+    assert list(cells)[2:] == ["`st_propseg`: Dice, area", "`st_deepseg_sc 2d`: Dice, area"]
+
+
+@pytest.mark.parametrize(
+    ("script", "option"),
+    [("accuracy.py", "-no-real"), ("speed.py", "-no-real"), ("calibrate_cnn.py", "-write")],
+)
+def test_the_scripts_start(script: str, option: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, HERE / script, "-h"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0
-    assert "-no-real" in done.stdout
+    assert option in done.stdout

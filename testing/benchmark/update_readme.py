@@ -17,10 +17,8 @@ from cases import RESULTS, ROOT
 from tables import Row, markdown, number, read_tsv
 
 README = ROOT / "README.md"
-FIGURES = (
-    "centreline, mean / worst error", "centreline in the cord", "Dice", "mean surface distance",
-    "area", "slices found",
-)  # fmt: skip
+CENTRELINE, INSIDE = "centreline, mean / worst error", "centreline in the cord"
+SEGMENTATION = "Dice, area"
 USES = {"test": "", "train": " (tuned on)"}
 
 
@@ -49,23 +47,23 @@ def with_block(text: str, name: str, content: str) -> str:
 def accuracy(folder: Path = RESULTS) -> str:
     """Return the table of accuracy: a row a real image, and a row a protocol of the phantom."""
     lines = read_tsv(folder / "centreline.tsv")
-    everything = read_tsv(folder / "segmentation.tsv")
-    segmentations = [row for row in everything if row["method"] == "st_propseg"]
+    segmentations = read_tsv(folder / "segmentation.tsv")
     rows = []
-    for line, seg in zip(lines, segmentations, strict=True):
+    for line in lines:
         if line["use"] in USES:
-            rows.append(
-                {"image": f"`{line['image']}`{USES[line['use']]}", **figures([line], [seg])}
-            )
+            own = [row for row in segmentations if row["image"] == line["image"]]
+            name = f"`{line['image']}`{USES[line['use']]}"
+            rows.append({"image": name, **figures([line], own)})
     simulated = [row for row in lines if row["use"] == "phantom"]
     for protocol in dict.fromkeys(protocol_of(row) for row in simulated):
         own_lines = [row for row in simulated if protocol_of(row) == protocol]
-        own_segs = [
+        own = [
             row for row in segmentations if row["use"] == "phantom" and protocol_of(row) == protocol
         ]
-        name = f"simulated {protocol.replace('_', ' ')}, mean of {len(own_segs)}"
-        rows.append({"image": name, **figures(own_lines, own_segs)})
-    return markdown(rows)
+        name = f"simulated {protocol.replace('_', ' ')}, mean of {len(own_lines)}"
+        rows.append({"image": name, **figures(own_lines, own)})
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return markdown([{column: row.get(column, "n/a") for column in columns} for row in rows])
 
 
 def protocol_of(row: Row) -> str:
@@ -75,22 +73,30 @@ def protocol_of(row: Row) -> str:
 
 def figures(lines: list[dict[str, str]], segs: list[dict[str, str]]) -> Row:
     """Return the figures of one image, or means over those that did not fail."""
-    failed = sum(row["slices found"] == "failed" for row in segs)
-    lines, segs = (
-        [row for row in table if row["slices found"] != "failed"] for table in (lines, segs)
-    )
-    if not segs:
-        return dict.fromkeys(FIGURES, "n/a") | {FIGURES[-1]: f"{failed} failed"}
-    found = mean_percent(segs, "slices found")
-    cells = (
-        f"{mean(lines, 'mean error, mm', 2)} / {number(max(values(lines, 'worst, mm')))} mm",
-        mean_percent(lines, "inside the cord"),
-        mean(segs, "Dice", 3),
-        f"{mean(segs, 'mean surface distance, mm', 2)} mm",
-        f"{mean(segs, 'area, %', 1, sign=True)} %",
-        f"{found}; {failed} failed" if failed else found,
-    )
-    return dict(zip(FIGURES, cells, strict=True))
+    found = [row for row in lines if row["slices found"] != "failed"]
+    cells = {CENTRELINE: "failed", INSIDE: "n/a"}
+    if found:
+        worst = number(max(values(found, "worst, mm")))
+        cells[CENTRELINE] = f"{mean(found, 'mean error, mm', 2)} / {worst} mm"
+        cells[INSIDE] = mean_percent(found, "inside the cord")
+    for method in dict.fromkeys(row["method"] for row in segs):
+        if method.startswith("st_"):
+            own = [row for row in segs if row["method"] == method]
+            cells[f"`{method}`: {SEGMENTATION}"] = segmentation(own)
+    return cells
+
+
+def segmentation(segs: list[dict[str, str]]) -> str:
+    """Return Dice and area, and what a reader has to know of slices and images without result."""
+    found = [row for row in segs if row["slices found"] != "failed"]
+    failed = len(segs) - len(found)
+    if not found:
+        return "failed" if failed == 1 else f"{failed} failed"
+    text = f"{mean(found, 'Dice', 3)}, {mean(found, 'area, %', 1, sign=True)} %"
+    share = mean_percent(found, "slices found")
+    if share != "100 %":
+        text += f" ({share} of slices)"
+    return f"{text}; {failed} failed" if failed else text
 
 
 def values(rows: Iterable[Row], key: str) -> list[float]:

@@ -95,7 +95,8 @@ def test_what_is_doubtful_is_said_by_the_files_own_slices(image_file: Path, caps
     data[..., 5:8] = 100  # counted from above, as the file does
     nib.save(nib.Nifti1Image(data, image.affine, image.header), image_file)
     assert run("-i", image_file, "-qc", "qc", "-o", "s.nii.gz") == 0
-    assert "warning: gap filled in 3 of 40 slices (5–7): no cord" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "warning: gap filled in 3 of 40 slices (from the lowest: 32–34): no cord" in said
     (entry,) = Path("qc/entries").glob("*.json")
     flags = {flag["kind"]: flag["slices"] for flag in json.loads(entry.read_text())["flags"]}
     assert flags["gap filled"] == [5, 6, 7]
