@@ -144,7 +144,7 @@ def paragraphs(text: str) -> str:
 
 def escape(text: str) -> str:
     """Let nothing of a help text count as markup."""
-    return re.sub(r"([\\*`|_<>])", r"\\\1", text)
+    return re.sub(r"([\\*`|_<>@])", r"\\\1", text)
 
 
 def heading(text: str, line: str) -> str:
