@@ -31,6 +31,8 @@ SPIKE_RATIO, LEAST_MM2 = 1.55, 15.0
 ENDS_MM = 30.0
 #: Share of the cord's area in a slice outside the canal that is more than two edges' inaccuracy.
 OUTSIDE_SHARE, OUTSIDE_MM2 = 0.12, 5.0
+#: So many labels of discs or vertebrae are meant to be all of them; fewer are landmarks.
+LEAST_LABELS = 4
 #: A confidence, and the mean value of a soft mask inside its edge, below which a person looks.
 LEAST_CONFIDENCE, LEAST_SOFT = 0.5, 0.7
 

@@ -176,25 +176,30 @@ QC.methods = {
     return { node, picture, image, canvases, colours: paints.map(([, colour]) => colour), words, methods, difference };
   },
 
+  // The largest panels that fit with their words; many panels stay readable, and the box scrolls.
   fit(room) {
     if (!room) return;
     this.room = room;
     if (!this.panels || this.panels.length === 0) return;
     const [height, width] = QC.tiles.extent(this.all[0].view);
-    const box = QC.byId("panels");
-    const tall = box.clientHeight - 8;
-    let best = 0;
-    for (let columns = 1; columns <= this.panels.length; columns += 1) {
-      const rows = Math.ceil(this.panels.length / columns);
-      const scale = Math.min(
-        (room - 36 - this.GAP * (columns - 1)) / columns / width,
-        (tall - this.GAP * (rows - 1)) / rows / height - 46 / height,
-      );
-      best = Math.max(best, scale);
-    }
-    // many panels stay readable: the box scrolls
-    const wide = Math.max(120, Math.floor(width * best));
-    for (const panel of this.panels) panel.node.style.width = `${wide}px`;
+    const tall = QC.byId("panels").clientHeight - 10;
+    const widest = (words) => {
+      let best = 0;
+      for (let columns = 1; columns <= this.panels.length; columns += 1) {
+        const rows = Math.ceil(this.panels.length / columns);
+        const across = (room - 36 - this.GAP * (columns - 1)) / columns;
+        const down = (tall - this.GAP * (rows - 1)) / rows - words;
+        best = Math.max(best, Math.min(across, (down * width) / height));
+      }
+      return Math.max(130, Math.floor(best));
+    };
+    const set = (size) => {
+      for (const panel of this.panels) panel.node.style.width = `${size}px`;
+    };
+    set(widest(44));
+    // words of several lines need more
+    const words = Math.max(...this.panels.map((panel) => panel.words.offsetHeight));
+    if (words > 44) set(widest(words));
   },
 
   // Which tile of a view shows a native slice; the cut that follows the cord for null. -1: none.
@@ -213,6 +218,8 @@ QC.methods = {
       this.paint(panel, index, turn);
       this.caption(panel, index);
     }
+    if (this.worded !== this.panels) this.fit(this.room);
+    this.worded = this.panels;
   },
 
   // The overlay of a method as pixels of the own tile's voxels; null where it has no such tile.
@@ -324,7 +331,7 @@ QC.methods = {
   async captionDifference(panel, index) {
     const [a, b] = panel.methods;
     const legend = [[this.ONLY_A, `only ${a.label}`], [this.ONLY_B, `only ${b.label}`], [this.BOTH, "both"]];
-    const result = QC.element("output", { class: "dice" });
+    const result = QC.element("output", { class: "dice", text: "\u00a0" });
     QC.replace(
       panel.words,
       ...legend.map(([colour, text]) =>

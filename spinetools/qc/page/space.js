@@ -58,21 +58,109 @@ QC.space = {
         isRadiologicalConvention: true,
         sagittalNoseLeft: true,
         multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS,
+        multiplanarLayout: niivue.MULTIPLANAR_TYPE.ROW,
         tileMargin: 4,
+        meshThicknessOn2D: 0,
+        isResizeCanvas: false,
       });
       await this.viewer.attachToCanvas(canvas, false);
     }
     const { viewer } = this;
+    this.affine = volume.affine;
+    const [a, b, c, , d, e, f, , g, h, i] = volume.affine;
+    this.mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0;
     for (const each of [...viewer.volumes]) viewer.removeVolume(each);
-    viewer.addVolume(await this.image(volume.image, volume.affine, "image.nii", { colormap: "gray" }));
+    viewer.addVolume(await this.image(volume.image, "image.nii", { colormap: "gray" }));
     for (const [number, layer] of volume.layers.entries()) {
-      const image = await this.image(layer, volume.affine, `layer-${number}.nii`, { opacity: 0.9 });
+      const image = await this.image(layer, `layer-${number}.nii`, { opacity: 0.9 });
       image.setColormapLabel(this.colours(detail, layer));
       viewer.addVolume(image);
     }
-    viewer.setClipPlane([0.1, 270, 0]);
+    this.surfaces(detail, volume);
+    // cut open from the patient's right, so that the cord is seen in its place
+    viewer.setClipPlane([0, 270, 0]);
+    viewer.setClipPlaneColor([0, 0, 0, 0]);
     this.look("right");
-    this.setLayout(this.layout || "all");
+    this.setLayout(this.layout || "render");
+    this.place(QC.viewer.index());
+  },
+
+  // The crosshair goes where the slice is, onto the cord.
+  place(index) {
+    if (!this.viewer || !this.affine || index === null || this.detail !== QC.viewer.detail) return;
+    const { detail } = this;
+    const [view] = detail.views;
+    const tile = QC.tiles.nearest(view, index);
+    const voxel = QC.tiles.voxelAt(view, tile, 0.5, 0.5);
+    const { affine } = this;
+    const mm = [0, 1, 2].map((row) =>
+      affine[4 * row + 3] + voxel.reduce((sum, value, axis) => sum + affine[4 * row + axis] * value, 0));
+    this.viewer.scene.crosshairPos = this.viewer.mm2frac(mm);
+    this.viewer.drawScene();
+  },
+
+  // A surface for each label.
+  surfaces(detail, volume) {
+    const { viewer } = this;
+    for (const mesh of [...viewer.meshes]) viewer.removeMesh(mesh);
+    this.meshes = [];
+    this.names = volume.layers.map((layer) => layer.name);
+    for (const layer of volume.layers) {
+      for (const [value, box] of QC.surface.boxes(layer)) {
+        const { vertices, triangles } = QC.surface.of(layer, value, box);
+        if (triangles.length === 0) continue;
+        const label = layer.values ? layer.values[value - 1] : null;
+        const mark = detail.marks.find((each) => each.layer === layer.name && each.value === label);
+        const colour = (mark && mark.colour) || layer.colour || "#ffffff";
+        const rgba = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).concat(255);
+        const place = this.affineOf(layer);
+        for (let v = 0; v < vertices.length; v += 3) {
+          const [x, y, z] = vertices.subarray(v, v + 3);
+          place.forEach((row, axis) => {
+            vertices[v + axis] = row[0] * x + row[1] * y + row[2] * z + row[3];
+          });
+        }
+        // a mirrored grid turns surfaces inside out
+        if (this.mirrored) triangles.reverse();
+        // what lies inside of a canal is seen through it
+        const opacity = /canal|csf/i.test(layer.name) && volume.layers.length > 1 ? 0.3 : 1;
+        const mesh = new window.niivue.NVMesh(
+          vertices, triangles, mark ? mark.name : layer.name, new Uint8Array(rgba), opacity, true, viewer.gl,
+        );
+        this.meshes.push([layer.name, mesh]);
+      }
+    }
+    this.meshes.sort((one, other) => other[1].opacity - one[1].opacity);
+    for (const [, mesh] of this.meshes) {
+      viewer.addMesh(mesh);
+      viewer.setMeshShader(mesh.id, "Diffuse");
+    }
+  },
+
+  // As the overlays' names above the picture say.
+  show() {
+    if (!this.viewer || !this.names) return;
+    const shown = (name) => QC.viewer.overlay !== Boolean(QC.viewer.peek) && !QC.viewer.hidden.has(name);
+    for (const [name, mesh] of this.meshes) mesh.visible = shown(name);
+    this.names.forEach((name, i) => {
+      const opacity = this.layout === "render" || !shown(name) ? 0 : 0.75;
+      if (this.viewer.volumes[i + 1]) this.viewer.setOpacity(i + 1, opacity);
+    });
+    this.viewer.drawScene();
+  },
+
+  meshes: [],
+
+  // From voxels of a part to mm: the block's first voxel, or the middle of the first block.
+  affineOf(part) {
+    const start = [0, 1, 2].map((axis) => part.origin[axis] + (part.step[axis] - 1) / 2);
+    return [0, 1, 2].map((r) => {
+      const row = this.affine.slice(4 * r, 4 * r + 4);
+      return [
+        ...[0, 1, 2].map((axis) => row[axis] * part.step[axis]),
+        row[3] + row[0] * start[0] + row[1] * start[1] + row[2] * start[2],
+      ];
+    });
   },
 
   // A label map of NiiVue: red, green, blue and opacity by value.
@@ -93,7 +181,7 @@ QC.space = {
   },
 
   // A NIfTI file in memory: the library reads nothing else without the network.
-  image(part, affine, name, options) {
+  image(part, name, options) {
     const header = new ArrayBuffer(352);
     const view = new DataView(header);
     const put = (offset, values, write) => values.forEach((value, i) => write(offset, i, value));
@@ -102,13 +190,7 @@ QC.space = {
     view.setInt32(0, 348, true);
     put(40, [3, ...part.shape, 1, 1, 1, 1], short);
     put(70, [2, 8], short); // unsigned bytes
-    const rows = [0, 1, 2].map((row) => affine.slice(4 * row, 4 * row + 4));
-    // the block's first voxel, or the middle of the first block
-    const start = [0, 1, 2].map((axis) => part.origin[axis] + (part.step[axis] - 1) / 2);
-    const sform = rows.map((row) => [
-      ...[0, 1, 2].map((axis) => row[axis] * part.step[axis]),
-      row[3] + row[0] * start[0] + row[1] * start[1] + row[2] * start[2],
-    ]);
+    const sform = this.affineOf(part);
     const size = [0, 1, 2].map((axis) => Math.hypot(...sform.map((row) => row[axis])));
     put(76, [1, ...size, 1, 1, 1, 1], float);
     put(108, [352, 1, 0], float);
@@ -131,7 +213,10 @@ QC.space = {
     this.layout = name;
     for (const each of Object.keys(this.LAYOUTS)) QC.press(QC.byId(`space-${each}`), each === name);
     if (!this.viewer) return;
+    // in the volume surfaces stand for labels
+    this.show();
     this.viewer.setSliceType(this.viewer[this.LAYOUTS[name]]);
+    this.fit();
   },
 
   SIDES: { front: 180, back: 0, right: 90, left: 270 },
@@ -141,7 +226,14 @@ QC.space = {
     this.viewer.setRenderAzimuthElevation(this.SIDES[name], 8);
   },
 
+  // As large as its box, in the screen's own pixels.
   fit() {
-    if (this.viewer && this.detail) this.viewer.resizeListener();
+    const canvas = QC.byId("space-canvas");
+    if (!this.viewer || canvas.clientWidth === 0) return;
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(canvas.clientWidth * ratio);
+    canvas.height = Math.round(canvas.clientHeight * ratio);
+    this.viewer.uiData.dpr = ratio;
+    this.viewer.resizeListener();
   },
 };

@@ -8,7 +8,7 @@ QC.table = {
   visible: [],
   current: null,
   rows: new Map(),
-  ROW: 47, // as style.css has it
+  ROW: 49, // as style.css has it
   HEADER: 33,
   onSelect: () => {},
 

@@ -186,14 +186,15 @@ QC.viewer = {
     QC.press(QC.byId("style-outline"), style === "outline");
     if (!this.view) return;
     const painted = this.view.layers.slice(1).some((layer) => layer.kind !== "image");
-    QC.show(QC.byId("style-buttons"), painted);
-    QC.show(QC.byId("opacity-label"), painted && style === "fill");
+    QC.show(QC.byId("style-buttons"), painted && this.mode() !== "space");
+    QC.show(QC.byId("opacity-label"), painted && style === "fill" && this.mode() !== "space");
     const painting = this.overlay !== Boolean(this.peek);
     stage.classList.toggle("bare", !painting);
     this.view.layers.forEach((layer, number) => {
       const shown = number === 0 || (painting && !this.hidden.has(layer.name));
       stage.style.setProperty(`--layer-${number}`, shown ? "visible" : "hidden");
     });
+    if (this.mode() === "space") QC.space.show();
     for (const chip of QC.byId("layers").children) {
       QC.press(chip, this.overlay && !this.hidden.has(chip.dataset.name));
     }
@@ -214,6 +215,7 @@ QC.viewer = {
     QC.show(QC.byId("caption"), name === "mosaic");
     QC.show(QC.byId("layers"), name !== "methods");
     QC.byId("stage").dataset.view = name;
+    this.applyStyle();
     if (name === "methods") QC.methods.open(this.entry);
     if (name === "space") QC.space.open(this.detail);
     else QC.space.rest();
@@ -301,6 +303,7 @@ QC.viewer = {
     QC.mosaic.mark(this.tile, follow);
     QC.slice.place(this.tile);
     if (this.mode() === "methods") QC.methods.place(this.index());
+    if (this.mode() === "space") QC.space.place(this.index());
     this.label();
     QC.overview.place(this.index());
     QC.chart.cursor(this.index());
