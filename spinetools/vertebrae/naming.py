@@ -156,9 +156,9 @@ def solve(
     for candidate in candidates:
         if candidate.variant:
             shares[candidate.variant] = shares.get(candidate.variant, 0.0) + candidate.probability
-    chosen = next(
-        (c for c in candidates if not c.variant or shares[c.variant] >= threshold), candidates[0]
-    )
+    # that the count is unusual can be certain where it is not certain in which way
+    unusual = sum(shares.values()) >= threshold
+    chosen = next((c for c in candidates if bool(c.variant) == unusual), candidates[0])
     index, path = sources[chosen]
     best_scale = float(SCALES[int(np.argmax(scores[index, path]))])
     others = [c for c in candidates if c is not chosen and c.probability >= _LEAST_PROBABILITY]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -70,14 +70,17 @@ class Outcome:
     confidence: float
 
 
-def cases(count: int, first_seed: int, variant: str | None) -> Iterator[Case]:
-    """Draw fields of view, evenly over the spine."""
+def cases(
+    count: int, first_seed: int, variant: str | None, sizes: Sequence[int] = VISIBLE
+) -> Iterator[Case]:
+    """Draw fields of view, evenly over the spine; a size of 0 is the whole spine."""
     for seed in range(first_seed, first_seed + count):
         subject = make_subject(seed, variant)
         rng = np.random.default_rng([seed, 77])
         n = len(subject.boundaries) - 1
         ends = np.append(subject.boundaries, subject.boundaries[-1] + 60.0)
-        for visible in VISIBLE:
+        for size in sizes:
+            visible = size or n + 1
             start = int(rng.integers(0, n + 2 - visible))
             # the edge lies somewhere in the next vertebra
             above = rng.uniform(2.0, 0.8 * (ends[max(start, 1)] - ends[max(start, 1) - 1]))
@@ -246,7 +249,7 @@ def _outcome(case: Case, numbering: Numbering, right: bool) -> Outcome:
 def table(outcomes: list[Outcome]) -> str:
     """Write accuracy by field of view, and the reliability of the confidence."""
     lines = ["visible\tcases\tright\tmean confidence\tright where sure (>= 0.8)\tsure"]
-    for visible in VISIBLE:
+    for visible in sorted({o.visible for o in outcomes}):
         rows = [o for o in outcomes if o.visible == visible]
         if rows:
             sure = [o for o in rows if o.confidence >= 0.8]
@@ -286,13 +289,16 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=150, help="subjects; four fields of view each")
     parser.add_argument("--seed", type=int, default=50_000, help="of the first subject")
     parser.add_argument("--variant", help="all subjects have this one (default: as in adults)")
+    parser.add_argument(
+        "--visible", type=int, nargs="+", default=VISIBLE, help="vertebrae; 0: whole spine"
+    )
     parser.add_argument("--voxels", action="store_true", help="the whole pipeline")
     parser.add_argument("--spacing", type=float, default=1.5, help="of the working grid, mm")
     parser.add_argument("--weight", type=float, help="of the evidence (default: the fitted one)")
     args = parser.parse_args()
     params = EvidenceParams() if args.weight is None else EvidenceParams(weight=args.weight)
     outcomes = []
-    for case in cases(args.n, args.seed, args.variant):
+    for case in cases(args.n, args.seed, args.variant, args.visible):
         outcome = label(case, params, args.spacing) if args.voxels else observe(case, params)
         if outcome is not None:
             outcomes.append(outcome)
