@@ -90,6 +90,8 @@ def clean(
         mask = fill_holes(mask, axis=2)
     mask = _one_object_a_slice(mask, line, voxel_mm)
     mask = _end_beyond(mask, chance, seen, voxel_mm[2])
+    # slivers beside a gap go first: what is filled lies between sound slices
+    thin = _drop_thin_ends(mask, voxel_mm[2])
     before = _filled(mask)
     filled = _fill_gaps(mask, voxel_mm)
     _keep_parts(mask, voxel_mm[2])
@@ -99,9 +101,10 @@ def clean(
         volume = float(np.prod(voxel_mm)) if rules.in_mm3 else None
         mask = remove_small(mask, rules.smallest, volume)
     kept = _filled(mask)
-    thin = _drop_thin_ends(mask, voxel_mm[2])
     lost = np.setdiff1d(before, kept)
-    return Cleaned(mask, tuple(np.intersect1d(filled, kept).tolist()), thin, tuple(lost.tolist()))
+    added = np.intersect1d(filled, kept)
+    dropped = np.setdiff1d(thin, added)
+    return Cleaned(mask, *(tuple(slices.tolist()) for slices in (added, dropped, lost)))
 
 
 def _filled(mask: BoolArray) -> IntArray:
@@ -167,9 +170,16 @@ def _fill_gaps(mask: BoolArray, voxel_mm: FloatArray) -> IntArray:
         n = int(high - low - 1)
         if n == 0 or (n > 1 and n * voxel_mm[2] > LONGEST_FILLED_GAP_MM):
             continue
-        below, above = (_signed_distance(mask[:, :, k], voxel_mm) for k in (low, high))
+        ends = [mask[:, :, k] for k in (low, high)]
+        middles = [np.argwhere(end).mean(axis=0) for end in ends]
         for step in range(1, n + 1):
             share = step / (n + 1)
+            middle = (1 - share) * middles[0] + share * middles[1]
+            # brought over each other: a cord that leans does not get thinner in between
+            below, above = (
+                _signed_distance(ndimage.shift(end, np.rint(middle - own), order=0), voxel_mm)
+                for end, own in zip(ends, middles, strict=True)
+            )
             mask[:, :, low + step] = (1 - share) * below + share * above > 0
             done.append(int(low + step))
     return np.array(done, dtype=np.int64)
@@ -196,7 +206,7 @@ def _keep_parts(mask: BoolArray, step_mm: float) -> None:
             mask[:, :, part] = False
 
 
-def _drop_thin_ends(mask: BoolArray, step_mm: float) -> tuple[int, ...]:
+def _drop_thin_ends(mask: BoolArray, step_mm: float) -> list[int]:
     """Drop slices at both ends that hold a sliver only; the ends of each part alike."""
     areas = mask.sum(axis=(0, 1)).astype(float)
     have = _filled(mask)
@@ -210,7 +220,7 @@ def _drop_thin_ends(mask: BoolArray, step_mm: float) -> tuple[int, ...]:
                     break
                 mask[:, :, k] = False
                 dropped.append(int(k))
-    return tuple(sorted(set(dropped)))
+    return sorted(set(dropped))
 
 
 def sureness(mask: BoolArray, chance: Float32Array) -> FloatArray:

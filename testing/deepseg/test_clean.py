@@ -87,6 +87,27 @@ def test_one_thick_slice_may_be_missing() -> None:
     assert run(chance, line, mm=np.array([1.0, 1.0, 9.0])).filled == ()
 
 
+def test_a_gap_of_a_leaning_cord_is_filled_at_full_width() -> None:
+    x, y, k = np.indices((60, 40, 9))
+    chance = np.clip(5.5 - np.hypot(x - 12 - 5 * k, y - 18), 0, 1).astype(np.float32)
+    line = np.column_stack([12.0 + 5 * np.arange(9), np.full(9, 18.0), np.arange(9)])
+    whole = chance >= 0.5
+    chance[:, :, 4] = 0
+    cleaned = run(chance, line, mm=np.array([1.0, 1.0, 5.0]))
+    assert cleaned.filled == (4,)
+    assert (cleaned.mask[:, :, 4] == whole[:, :, 4]).all()
+
+
+def test_slivers_beside_a_gap_are_filled_over() -> None:
+    chance, line = cord()
+    chance[:, :, 20:24] = 0
+    chance[20:22, 18, [20, 23]] = 1
+    cleaned = run(chance, line)
+    assert cleaned.filled == (20, 21, 22, 23)
+    assert cleaned.thin == ()
+    assert (cleaned.mask == (cord()[0] >= 0.5)).all()
+
+
 def test_parts_of_the_cord_stay_unless_they_are_short() -> None:
     chance, line = cord()
     chance[:, :, 20:30] = 0
