@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from spinetools.errors import NoSpineError
+from spinetools.errors import InputError, NoSpineError
 
 if TYPE_CHECKING:
     import argparse
@@ -71,13 +71,16 @@ def centreline_on(image: Image, path: str) -> Centreline:
     """Read a centreline: a mask, labels on the cord, or the CSV that st_get_centerline writes.
 
     The CSV's coordinates are voxels of the image, unless the sidecar beside it says that they are
-    millimetres in the scanner.
+    millimetres in the scanner: then it may come from another image of the same session, of which
+    only the part inside this one is used.
 
     Raises
     ------
     InputError
         When the file cannot be read, or holds no place inside the image.
     """
+    import numpy as np
+
     from spinetools.centerline import centreline_through, fitted_centreline
 
     if not path.lower().endswith(".csv"):
@@ -86,7 +89,15 @@ def centreline_on(image: Image, path: str) -> Centreline:
         weights = mask if mask.data.dtype.kind == "f" else mask.like(mask.data != 0)
         return fitted_centreline(weights)
     rows, in_mm = _rows(path)
-    return centreline_through(image, rows if in_mm else image.space.to_world(rows))
+    if not in_mm:
+        return centreline_through(image, image.space.to_world(rows))
+    voxels = image.space.to_voxel(rows)
+    inside = ((voxels > -0.5) & (voxels < np.array(image.shape) - 0.5)).all(axis=1)
+    if not inside.any():
+        raise InputError(f"no point of {path} lies inside {image.name}; check their spaces")
+    if not inside.all():
+        logger.info("%d of %d points of %s lie inside the image", inside.sum(), len(rows), path)
+    return centreline_through(image, rows[inside])
 
 
 def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
@@ -97,7 +108,6 @@ def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
 
     import numpy as np
 
-    from spinetools.errors import InputError
     from spinetools.files import sidecar_path
 
     try:

@@ -133,6 +133,22 @@ def test_a_centreline_from_a_file(image_file: Path, share) -> None:
         assert [model["Name"] for model in models] == ["cord_2d"]
 
 
+def test_a_centreline_in_mm_of_a_longer_image(image_file: Path, share, capsys) -> None:
+    centreline_files(image_file)
+    rows = np.loadtxt("phys.csv", delimiter=",")
+    steps = (rows[-1] - rows[0]) / 20
+    longer = np.vstack([rows, rows[-1] + steps * np.arange(1, 40)[:, None]])
+    np.savetxt("phys.csv", longer, delimiter=",")
+    options = ("-centerline", "file", "-file-centerline", "phys.csv", "-o", "s.nii.gz")
+    assert run("-i", image_file, *options) == 0
+    assert " of 60 points of phys.csv lie inside the image" in capsys.readouterr().err
+    filled = np.flatnonzero(Image.load("s.nii.gz").data.any(axis=(0, 1)))
+    assert filled.tolist() == list(range(30))  # from the top of the image, counted from above
+    np.savetxt("phys.csv", longer + 900, delimiter=",")
+    assert run("-i", image_file, *options) == 1
+    assert "no point of phys.csv lies inside" in capsys.readouterr().err
+
+
 def test_a_centreline_by_clicks(image_file: Path, share, monkeypatch) -> None:
     centreline_files(image_file)
     clicked = np.argwhere(Image.load("mask.nii.gz").data)
