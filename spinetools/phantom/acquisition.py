@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from spinetools.image import Space
-from spinetools.phantom.contrast import TissueTable
+from spinetools.phantom import scanner
+from spinetools.phantom.contrast import TissueTable, from_hounsfield
 from spinetools.phantom.labels import LabelVolume
-from spinetools.phantom.lattice import Float32Array, FloatArray, interpolation, spread
-from spinetools.phantom.tissues import Tissue
+from spinetools.phantom.lattice import Float32Array, spread
+from spinetools.phantom.signal import tissue_signal
+
+__all__ = [
+    "Acquisition",
+    "block_mean",
+    "centre_parts",
+    "draw_acquisition",
+    "fine_space",
+    "simulate",
+    "tissue_signal",
+]
 
 #: Voxels wider than this (mm) are divided, so that each image voxel averages what lies in it.
 FINEST_MM = 2.0
+
+#: Attenuation of metal, HU.
+_METAL_HU = 3000.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,17 @@ class Acquisition:
         Signal of a motion ghost over the image's.
     flow
         How much of CSF's signal flowing takes away, at most.
+    motion
+        How far the patient moves between lines of k-space, mm.
+    cross_talk, uneven
+        Share of each thick slice that its neighbours have; how much darker every other one is.
+    wrap_mm
+        How much of what lies beyond the field of view folds over it, at each end of one in-plane
+        axis; :func:`~spinetools.phantom.make_phantom` paints it.
+    padding
+        Share of the field of view, at one or both ends of an axis, that holds nothing but zeros.
+    magnitude
+        Whether noise is that of a magnitude image (MR), or added as it is (CT).
     style, fat_suppressed
         See :func:`~spinetools.phantom.contrast.draw_table`; None draws them.
     """
@@ -53,17 +78,29 @@ class Acquisition:
     ringing: float = 0.0
     ghost: float = 0.0
     flow: float = 0.0
+    motion: float = 0.0
+    cross_talk: float = 0.0
+    uneven: float = 0.0
+    wrap_mm: float = 0.0
+    padding: float = 0.0
+    magnitude: bool = True
     style: str | None = None
     fat_suppressed: bool | None = None
 
 
 #: Noise is drawn about these (cord signal over noise), by contrast.
-_SNR = {"t1": 14.0, "t2": 28.0, "t2s": 30.0, "mt": 30.0, "dwi": 14.0, "random": 20.0}
+_SNR = {
+    "t1": 14.0, "t2": 28.0, "t2s": 30.0, "mt": 30.0, "dwi": 14.0, "random": 20.0, "pd": 25.0,
+    "stir": 15.0, "dixon": 25.0, "relax": 20.0, "ct": 45.0,
+}  # fmt: skip
+
+#: Share of images in which something goes wrong that usually does not.
+_MOTION_SHARE, _TALK_SHARE, _WRAP_SHARE, _PADDING_SHARE = 0.15, 0.3, 0.08, 0.1
 
 
 def draw_acquisition(contrast: str, rng: np.random.Generator) -> Acquisition:
     """Draw the strength of everything that a scanner adds."""
-    return Acquisition(
+    drawn = Acquisition(
         snr=_SNR[contrast] * float(np.exp(rng.normal(0, 0.3))),
         coil=float(rng.uniform(0, 1)),
         bias=float(rng.uniform(0.03, 0.2)),
@@ -71,8 +108,25 @@ def draw_acquisition(contrast: str, rng: np.random.Generator) -> Acquisition:
         gap=float(rng.choice([0.0, 0.1, 0.2])),
         ringing=float(rng.choice([0.0, 0.1, 0.2])),
         ghost=float(max(rng.normal(-0.01, 0.015), 0.0)),
-        flow=float(rng.uniform(0, 0.6)) if contrast == "t2" else 0.1,
+        flow=float(rng.uniform(0, 0.6)) if contrast in ("t2", "stir", "pd") else 0.1,
     )
+    if contrast == "ct":
+        blur = (0.45 + 0.25 * rng.random(),) * 3
+        return Acquisition(snr=drawn.snr, coil=0.0, bias=0.0, blur=blur, magnitude=False)
+    return replace(
+        drawn,
+        motion=_now_and_then(rng, _MOTION_SHARE, 0.4, 2.0),
+        cross_talk=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
+        uneven=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
+        wrap_mm=_now_and_then(rng, _WRAP_SHARE, 10.0, 50.0),
+        padding=_now_and_then(rng, _PADDING_SHARE, 0.01, 0.08),
+    )
+
+
+def _now_and_then(rng: np.random.Generator, share: float, low: float, high: float) -> float:
+    """Draw a strength in a share of cases, 0 otherwise; always the same number of draws."""
+    place, value = rng.random(), float(rng.uniform(low, high))
+    return value if place < share else 0.0
 
 
 def fine_space(space: Space) -> tuple[Space, tuple[int, int, int]]:
@@ -119,8 +173,9 @@ def simulate(
     acquisition: Acquisition,
     rng: np.random.Generator,
     factors: tuple[int, int, int] = (1, 1, 1),
+    margin: Sequence[int] = (0, 0, 0),
 ) -> Float32Array:
-    """Form a magnitude image.
+    """Form an image.
 
     Parameters
     ----------
@@ -134,6 +189,8 @@ def simulate(
         Source of randomness.
     factors
         Fine voxels an image voxel, each axis (:func:`fine_space`).
+    margin
+        Image voxels at each end of each axis that lie beyond the field of view, and fold over it.
 
     Returns
     -------
@@ -142,137 +199,59 @@ def simulate(
     """
     signal = tissue_signal(labels, table, rng, acquisition.flow)
     image = block_mean(signal, factors, acquisition.gap)
-    spacing = np.asarray(labels.space.spacing) * factors
+    space = coarse_space(labels.space, factors)
     if any(acquisition.blur):
         # thick axes are already averaged: through the slice nothing else blurs
         sigmas = [0.0 if f > 2 else b for b, f in zip(acquisition.blur, factors, strict=True)]
         image = ndimage.gaussian_filter(image, sigmas, mode="nearest", truncate=3.0)
-    image *= _sensitivity(labels, image.shape, spacing, factors, acquisition, rng)
-    in_plane = np.argsort(spacing, kind="stable")[:2]
-    if acquisition.ringing > 0:
-        for axis in in_plane:
-            image = _truncate(image, int(axis), acquisition.ringing)
-    if acquisition.ghost > 0:
-        axis = int(in_plane[rng.integers(2)])
-        shift = image.shape[axis] // int(rng.integers(2, 5))
-        image = image + np.float32(acquisition.ghost) * np.roll(image, shift, axis=axis)
+    if labels.implants:
+        if acquisition.magnitude:
+            image = scanner.metal(image, space, labels.implants, rng)
+        else:
+            bright = float(from_hounsfield(np.array([_METAL_HU], dtype=np.float32))[0])
+            image = scanner.metal_ct(image, space, labels.implants, bright)
+    coil = scanner.Coil(acquisition.coil, acquisition.bias)
+    if coil.fall_off > 0 or coil.bias > 0:
+        image *= spread(*scanner.sensitivity(coil, space, labels.cord_mm, rng)).clip(0.01, None)
+    image = _disturb(scanner.fold(image, margin), space, acquisition, rng)
     sigma = np.float32(1 / acquisition.snr)
-    real = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    real: Float32Array = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
+    if not acquisition.magnitude:
+        return real
     imaginary = sigma * rng.standard_normal(image.shape, dtype=np.float32)
     result: Float32Array = np.hypot(real, imaginary)
     return result
 
 
-def tissue_signal(
-    labels: LabelVolume, table: TissueTable, rng: np.random.Generator, flow: float = 0.0
+def _disturb(
+    image: Float32Array, space: Space, acquisition: Acquisition, rng: np.random.Generator
 ) -> Float32Array:
-    """Signal on the fine grid, without scanner: means, texture, partial volume."""
-    texture = _texture(labels.space, rng, ((1.3, 0.5), (3.5, 0.5), (11.0, 0.7)))
-    gains = np.exp(rng.normal(0, 0.07, 256)).astype(np.float32)
-    gains[0] = 1.0
-    mean, rough = table.mean, table.texture
-
-    def signal(tissue: npt.NDArray[np.uint8]) -> Float32Array:
-        value: Float32Array = rough[tissue] * texture
-        value += 1
-        value *= mean[tissue]
-        return value
-
-    image = signal(labels.top)
-    image *= gains[np.where(labels.structure >= 200, 0, labels.structure)]
-    edge = np.nonzero(labels.share < 1)
-    share = labels.share[edge]
-    other = mean[labels.under[edge]] * (1 + rough[labels.under[edge]] * texture[edge])
-    image[edge] = image[edge] * share + other * (1 - share)
-    inside = np.nonzero(labels.sac > 0)
-    sac, cord = labels.sac[inside], np.minimum(labels.cord[inside], labels.sac[inside])
-    grey, root = labels.grey[inside], labels.root[inside]
-    local = texture[inside]
-    moving: Float32Array | float = 1.0
-    if flow > 0:  # jets take signal away in some places, none in others
-        jets = _texture(labels.space, rng, ((9.0, 0.5), (25.0, 0.9)))[inside]
-        moving = 1 - np.float32(flow) * np.clip(jets, 0, 1)
-
-    def of(tissue: Tissue) -> Float32Array:
-        value: Float32Array = mean[tissue] * (1 + rough[tissue] * local)
-        return value
-
-    image[inside] = (
-        image[inside] * (1 - sac)
-        + of(Tissue.CSF) * moving * np.maximum(sac - cord - root, 0)
-        + of(Tissue.WHITE_MATTER) * (cord - grey)
-        + of(Tissue.GREY_MATTER) * grey
-        + of(Tissue.ROOT) * root
-    )
-    return np.maximum(image, 0, out=image)
+    """Apply what happens in k-space and between slices."""
+    order = np.argsort(space.spacing, kind="stable")
+    in_plane, through = order[:2], int(order[2])
+    if acquisition.ringing > 0:
+        for axis in in_plane:
+            image = scanner.truncate(image, int(axis), acquisition.ringing)
+    if acquisition.ghost > 0:
+        axis = int(in_plane[rng.integers(2)])
+        shift = image.shape[axis] // int(rng.integers(2, 5))
+        image = image + np.float32(acquisition.ghost) * np.roll(image, shift, axis=axis)
+    if acquisition.motion > 0:
+        axis = int(in_plane[rng.integers(2)])
+        lines = scanner.draw_displacement(
+            image.shape[axis], acquisition.motion, space.spacing[axis], rng
+        )
+        image = scanner.move(image, axis, lines)
+    if (acquisition.cross_talk > 0 or acquisition.uneven > 0) and space.spacing[
+        through
+    ] > FINEST_MM:
+        image = scanner.cross_talk(image, through, acquisition.cross_talk, acquisition.uneven)
+    return image
 
 
-def _texture(
-    space: Space, rng: np.random.Generator, scales: Sequence[tuple[float, float]]
-) -> Float32Array:
-    """Smooth noise of about unit variance: (scale in mm, weight) pairs."""
-    total = np.zeros(space.shape, dtype=np.float32)
-    for scale_mm, weight in scales:
-        pairs = [
-            interpolation(n, d, scale_mm) for n, d in zip(space.shape, space.spacing, strict=True)
-        ]
-        noise = rng.standard_normal(tuple(len(p) for p, _ in pairs))
-        total += np.float32(weight * 1.4) * spread(noise, tuple(w for _, w in pairs))
-    return np.clip(total, -2.5, 2.5, out=total)
-
-
-def _sensitivity(
-    labels: LabelVolume,
-    shape: tuple[int, ...],
-    spacing: FloatArray,
-    factors: tuple[int, int, int],
-    acquisition: Acquisition,
-    rng: np.random.Generator,
-) -> Float32Array:
-    """Coil elements behind the spine, and a smooth random field, on the image's grid."""
-    pairs = [interpolation(n, float(d), 12.0) for n, d in zip(shape, spacing, strict=True)]
-    lattice = np.stack(np.meshgrid(*(p for p, _ in pairs), indexing="ij"), axis=-1)
-    # voxel positions of the image in the fine grid
-    world = labels.space.to_world((lattice + 0.5) * factors - 0.5)
-    log = np.zeros(lattice.shape[:3])
-    if acquisition.coil > 0:
-        log += acquisition.coil * np.log(_coil(labels.cord_mm, world, rng))
-    if acquisition.bias > 0:
-        extent = world.reshape(-1, 3)
-        low, high = extent.min(axis=0), extent.max(axis=0)
-        place = (world - low) / np.maximum(high - low, 1.0)
-        for _ in range(4):
-            wave = rng.normal(size=3) * 2.0
-            log += acquisition.bias * np.cos(place @ wave + rng.uniform(0, 2 * np.pi)) / np.sqrt(2)
-    return spread(np.exp(log), tuple(w for _, w in pairs)).clip(0.01, None)
-
-
-def _coil(cord_mm: FloatArray, world: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Root sum of squares of loops about 70 mm behind the cord; 1 at their best cord position."""
-    behind, radius = rng.uniform(55, 85), rng.uniform(55, 90)
-    low, high = world.reshape(-1, 3).min(axis=0), world.reshape(-1, 3).max(axis=0)
-    near = (cord_mm[:, 2] > low[2] - 20) & (cord_mm[:, 2] < high[2] + 20)
-    line = cord_mm[near] if near.any() else cord_mm
-    step = max(int(rng.uniform(5, 9)), 1)
-    loops = line[int(rng.integers(step)) % len(line) :: step] - np.array([0, behind, 0])
-
-    def strength(points: FloatArray) -> FloatArray:
-        total = np.zeros(points.shape[:-1])
-        for loop in loops:
-            distance2 = ((points - loop) ** 2).sum(-1)
-            total += (1 + distance2 / radius**2) ** -3
-        return np.sqrt(total)
-
-    result: FloatArray = strength(world) / strength(line).max()
-    return np.maximum(result, 0.01)
-
-
-def _truncate(image: Float32Array, axis: int, share: float) -> Float32Array:
-    """Cut off the outer part of k-space along an axis: Gibbs ringing, and a little blur."""
-    spectrum = np.fft.rfft(image, axis=axis)
-    keep = int(np.ceil(spectrum.shape[axis] * (1 - share)))
-    cut = [slice(None)] * 3
-    cut[axis] = slice(keep, None)
-    spectrum[tuple(cut)] = 0
-    result = np.fft.irfft(spectrum, n=image.shape[axis], axis=axis)
-    return np.maximum(result, 0).astype(np.float32)
+def coarse_space(fine: Space, factors: tuple[int, int, int]) -> Space:
+    """Undo :func:`fine_space`: the grid whose voxels are made of so many fine ones."""
+    join = np.diag([*(float(f) for f in factors), 1.0])
+    join[:3, 3] = [(f - 1) / 2 for f in factors]
+    shape = tuple(n // f for n, f in zip(fine.shape, factors, strict=True))
+    return Space((shape[0], shape[1], shape[2]), fine.affine @ join)

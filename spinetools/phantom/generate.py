@@ -20,7 +20,7 @@ from spinetools.phantom.acquisition import (
     simulate,
 )
 from spinetools.phantom.anatomy import check_seed, make_subject
-from spinetools.phantom.contrast import draw_table
+from spinetools.phantom.contrast import draw_table, to_hounsfield
 from spinetools.phantom.labels import paint_labels
 from spinetools.phantom.lattice import FloatArray
 from spinetools.phantom.protocols import (
@@ -51,7 +51,10 @@ class Phantom:
     cord_soft, canal_soft
         Share of each voxel that is cord, or dural sac with all it holds.
     structures
-        uint8, ids of the label table's column ``totalspineseg``.
+        uint8, ids of the label table's column ``totalspineseg``, and those of
+        :data:`~spinetools.phantom.labels.VARIANT_IDS`.
+    seen
+        uint8, 0 where the image was padded with zeros: there is no truth there either.
     subject
         Whom it shows.
     contrast, style
@@ -62,6 +65,7 @@ class Phantom:
     cord_soft: Image
     canal_soft: Image
     structures: Image
+    seen: Image
     subject: Subject
     contrast: str
     style: str
@@ -89,12 +93,15 @@ class Phantom:
     @cached_property
     def discs(self) -> Image:
         """One voxel at the posterior edge of each disc, with SCT's disc value (C2–C3 is 3)."""
-        return self.image.like(disc_points(self.subject, self.space))
+        return self.image.like(disc_points(self.subject, self.space) * self.seen.data)
 
     @cached_property
     def centerline(self) -> FloatArray:
         """Points (N, 3) on the cord's line inside the grid in world mm, top first."""
-        return centerline(self.subject, self.space)[:, :3]
+        points = centerline(self.subject, self.space)[:, :3]
+        at = np.rint(self.space.to_voxel(points)).astype(int)
+        seen: FloatArray = points[self.seen.data[tuple(at.T)] > 0]
+        return seen
 
     def centerline_csv(self) -> str:
         """Return the centreline as text, x,y,z in world mm a row, from the lowest point."""
@@ -104,7 +111,7 @@ class Phantom:
     @cached_property
     def truth(self) -> SliceTruth:
         """Exact area, diameters, angle and level of the cord, slice by slice."""
-        return slice_truth(self.subject, self.space)
+        return slice_truth(self.subject, self.space, self.seen.data)
 
 
 def make_phantom(
@@ -124,7 +131,8 @@ def make_phantom(
     seed
         Seed of the subject, of its position and of the image; not negative.
     contrast
-        ``t1``, ``t2``, ``t2s``, ``dwi``, ``mt`` or ``random``; None for the protocol's.
+        A name of :data:`CONTRASTS`; None for the protocol's. The image is in arbitrary units, in
+        Hounsfield units for ``ct``.
     protocol
         A name of :data:`~spinetools.phantom.protocols.PROTOCOLS` or a protocol of one's own; None
         for the contrast's usual one.
@@ -154,24 +162,66 @@ def make_phantom(
     subject = make_subject(seed) if subject is None else subject
     rng = np.random.default_rng([check_seed(seed), 2])
     taken = draw_acquisition(contrast, rng) if acquisition is None else acquisition
-    table = draw_table(contrast, rng, taken.style, taken.fat_suppressed)
+    style = protocol.style if contrast == protocol.contrast and space is None else None
+    table = draw_table(contrast, rng, taken.style or style, taken.fat_suppressed)
     target = place_grid(subject, protocol, rng, nib_codes) if space is None else space
     # formed in one layout and turned afterwards: all orientations show the same voxels
     formed = target.reoriented(("R", "A", "S"))
-    fine, factors = fine_space(formed)
+    margin = _margin(formed, taken.wrap_mm, rng)
+    fine, factors = fine_space(_widened(formed, margin))
     labels = paint_labels(subject, fine)
-    image = simulate(labels, table, taken, rng, factors)
-    image *= np.float32(rng.uniform(150, 600))
+    image = simulate(labels, table, taken, rng, factors, margin)
+    if contrast == "ct":
+        image = to_hounsfield(image)
+    else:
+        image *= np.float32(rng.uniform(150, 600))
+    seen = _seen(formed, taken.padding, rng)
+    image *= seen
+    box = tuple(slice(m, m + n) for m, n in zip(margin, formed.shape, strict=True))
 
     def on_target(array: npt.NDArray[Any]) -> Image:
         return Image(array, formed).reorient(target.nib_codes)
 
     return Phantom(
         image=on_target(image),
-        cord_soft=on_target(block_mean(labels.cord, factors)),
-        canal_soft=on_target(block_mean(labels.sac, factors)),
-        structures=on_target(centre_parts(labels.structure, factors)),
+        cord_soft=on_target(block_mean(labels.cord, factors)[box] * seen),
+        canal_soft=on_target(block_mean(labels.sac, factors)[box] * seen),
+        structures=on_target(centre_parts(labels.structure, factors)[box] * seen),
+        seen=on_target(seen),
         subject=subject,
         contrast=contrast,
         style=table.style,
     )
+
+
+def _margin(space: Space, wrap_mm: float, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Voxels beyond the field of view at both ends of one in-plane axis, never up and down."""
+    axes = np.argsort(space.spacing, kind="stable")[:2]
+    axes = axes[axes < 2]  # the layout's last axis runs up
+    axis = int(axes[rng.integers(len(axes))])
+    most = space.shape[axis] // 3
+    margin = [0, 0, 0]
+    margin[axis] = min(round(wrap_mm / space.spacing[axis]), most)
+    return margin[0], margin[1], margin[2]
+
+
+def _widened(space: Space, margin: tuple[int, int, int]) -> Space:
+    if not any(margin):
+        return space
+    affine = space.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ np.array(margin, dtype=float)
+    shape = tuple(n + 2 * m for n, m in zip(space.shape, margin, strict=True))
+    return Space((shape[0], shape[1], shape[2]), affine)
+
+
+def _seen(space: Space, padding: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Ones, but for zeros at one or both ends of an axis, a share of its length each."""
+    seen = np.ones(space.shape, dtype=np.uint8)
+    axis, ends = int(rng.integers(3)), int(rng.integers(1, 4))
+    width = int(padding * space.shape[axis])
+    along = np.moveaxis(seen, axis, 0)
+    if width and ends & 1:
+        along[:width] = 0
+    if width and ends & 2:
+        along[-width:] = 0
+    return seen

@@ -17,7 +17,7 @@ from spinetools.phantom.head import paint_head
 from spinetools.phantom.paint import Canvas
 from spinetools.phantom.shapes import F32
 from spinetools.phantom.spine import paint_spine
-from spinetools.phantom.subject import Subject
+from spinetools.phantom.subject import Implant, Subject
 from spinetools.phantom.surroundings import paint_surroundings
 from spinetools.phantom.tissues import Tissue
 from spinetools.phantom.trunk import paint_trunk_bones
@@ -64,6 +64,8 @@ class LabelVolume:
         uint8, ids of the label table's column ``totalspineseg``, and :data:`VARIANT_IDS`.
     cord_mm
         (N, 3) points along the cord's line in world mm, for coils to lie along.
+    implants
+        Metal, which shows in images only.
     """
 
     space: Space
@@ -76,6 +78,7 @@ class LabelVolume:
     root: F32
     structure: npt.NDArray[np.uint8]
     cord_mm: npt.NDArray[np.float64]
+    implants: tuple[Implant, ...] = ()
 
     @property
     def hard(self) -> npt.NDArray[np.uint8]:
@@ -91,7 +94,12 @@ class LabelVolume:
         """Return the voxels from ``start`` to ``stop`` (exclusive): many images of one painting."""
         box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
         parts = {name: getattr(self, name)[box] for name in _ARRAYS}
-        return LabelVolume(space=self.space.cropped(start, stop), cord_mm=self.cord_mm, **parts)
+        return LabelVolume(
+            space=self.space.cropped(start, stop),
+            cord_mm=self.cord_mm,
+            implants=self.implants,
+            **parts,
+        )
 
 
 def paint_labels(subject: Subject, space: Space) -> LabelVolume:
@@ -120,7 +128,7 @@ def paint_labels(subject: Subject, space: Space) -> LabelVolume:
         name: np.concatenate([getattr(part, name) for part in parts], axis=longest)
         for name in _ARRAYS
     }
-    return LabelVolume(space=space, cord_mm=parts[0].cord_mm, **joined)
+    return LabelVolume(space=space, cord_mm=parts[0].cord_mm, implants=subject.implants, **joined)
 
 
 def _paint_slab(subject: Subject, space: Space) -> LabelVolume:
@@ -138,5 +146,5 @@ def _paint_slab(subject: Subject, space: Space) -> LabelVolume:
     return LabelVolume(
         space, canvas.top, canvas.under, canvas.share,
         content.sac, content.cord, content.grey, content.root, structure,
-        subject.curve.points[::10],
+        subject.curve.points[::10], subject.implants,
     )  # fmt: skip

@@ -29,6 +29,8 @@ class Protocol:
         Uppermost and lowest level seen (0 top of C1 … 24 top of the sacrum; negative: in the head).
     forward
         How far in front of the cord the field of view's centre lies, mm.
+    style
+        Of its contrast (:func:`~spinetools.phantom.draw_table`); None draws one.
     """
 
     contrast: str
@@ -36,6 +38,7 @@ class Protocol:
     size: tuple[float, float, float]
     levels: tuple[float, float]
     forward: float = 0.0
+    style: str | None = None
 
 
 #: Limits within which a grid can be made.
@@ -51,7 +54,9 @@ FIELDS_OF_VIEW = {
 }
 
 PROTOCOLS = {
-    "t2_3d": Protocol("t2", (1, 1, 1), (52, 320, 200), FIELDS_OF_VIEW["cervicothoracic"], 10),
+    "t2_3d": Protocol(
+        "t2", (1, 1, 1), (52, 320, 200), FIELDS_OF_VIEW["cervicothoracic"], 10, "volume"
+    ),
     "t1_3d": Protocol("t1", (1, 1, 1), (176, 224, 200), FIELDS_OF_VIEW["cervical"], 10),
     "t2s_axial": Protocol("t2s", (0.5, 0.5, 5), (180, 180, 75), (1.5, 5.5), 5),
     "mt_axial": Protocol("mt", (0.9, 0.9, 5), (220, 220, 110), (0.5, 6.5), 10),
@@ -62,6 +67,11 @@ PROTOCOLS = {
     "t2_lumbar": Protocol("t2", (1, 1, 1), (44, 240, 200), FIELDS_OF_VIEW["lumbar"], 20),
     "t1_lumbar": Protocol("t1", (4, 0.8, 0.8), (64, 260, 280), (15.5, 27.0), 25),
     "t2_whole": Protocol("t2", (1, 1, 1), (56, 300, 0), FIELDS_OF_VIEW["whole"], 20),
+    "t2_lumbar_2d": Protocol("t2", (4.4, 0.7, 0.7), (62, 280, 280), (15.5, 27.0), 25, "turbo"),
+    "stir_sagittal": Protocol("stir", (3.5, 0.9, 0.9), (56, 280, 280), (15.5, 27.0), 25),
+    "pd_sagittal": Protocol("pd", (3.3, 0.8, 0.8), (50, 240, 240), (-1.5, 11.0), 10),
+    "dixon_lumbar": Protocol("dixon", (2, 1, 1), (80, 240, 240), (16.0, 26.0), 15, "water"),
+    "ct_lumbar": Protocol("ct", (0.9, 0.9, 2), (160, 160, 220), FIELDS_OF_VIEW["lumbar"], 5),
 }
 
 
@@ -73,6 +83,11 @@ DEFAULT_PROTOCOL = {
     "mt": "mt_axial",
     "dwi": "dwi_axial",
     "random": "t2_3d",
+    "pd": "pd_sagittal",
+    "stir": "stir_sagittal",
+    "dixon": "dixon_lumbar",
+    "relax": "t2_3d",
+    "ct": "ct_lumbar",
 }
 
 

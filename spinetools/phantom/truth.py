@@ -65,8 +65,10 @@ def slice_axis(space: Space) -> int:
     return next(axis for axis, code in enumerate(space.nib_codes) if code in "SI")
 
 
-def slice_truth(subject: Subject, space: Space) -> SliceTruth:
-    """Cross the cord's line with the middle plane of each slice."""
+def slice_truth(
+    subject: Subject, space: Space, seen: npt.NDArray[np.uint8] | None = None
+) -> SliceTruth:
+    """Cross the cord's line with the middle plane of each slice; only where ``seen`` is not 0."""
     axis = slice_axis(space)
     first, last = subject.cord_range
     s = np.arange(first, last, 0.1)
@@ -80,6 +82,9 @@ def slice_truth(subject: Subject, space: Space) -> SliceTruth:
     others = [a for a in range(3) if a != axis]
     for a in others:
         inside &= (position[:, a] > -0.5) & (position[:, a] < space.shape[a] - 0.5)
+    if seen is not None:
+        nearest = np.rint(np.where(inside[:, None], position, 0)).astype(int)
+        inside &= seen[tuple(nearest.T)] > 0
     at = np.where(inside, at, np.nan)
     safe = np.where(inside, at, 0.0)
     _, up, _, _ = subject.curve.frame(safe)

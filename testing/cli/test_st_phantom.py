@@ -12,7 +12,8 @@ import pytest
 
 from spinetools.cli import st_phantom
 from spinetools.image import Image
-from spinetools.phantom import CONTRASTS, FIELDS_OF_VIEW, PROTOCOLS
+from spinetools.phantom import CONTRASTS, FIELDS_OF_VIEW, PROTOCOLS, VARIANTS
+from spinetools.phantom.pathology import PATHOLOGIES
 
 Run = Callable[..., Any]
 SMALL = ("-spacing", "2x2x2")
@@ -22,6 +23,8 @@ def test_choices_are_those_of_the_package() -> None:
     assert st_phantom.CONTRASTS == CONTRASTS
     assert set(st_phantom.PROTOCOLS) == set(PROTOCOLS)
     assert set(st_phantom.FIELDS_OF_VIEW) == set(FIELDS_OF_VIEW)
+    assert st_phantom.VARIANTS == VARIANTS
+    assert st_phantom.PATHOLOGIES == PATHOLOGIES
 
 
 def test_writes_image_and_truth_beside_it(run: Run, folder: Path) -> None:
@@ -64,6 +67,20 @@ def test_default_name_and_protocol_by_contrast(run: Run, folder: Path) -> None:
     assert image.space.spacing == pytest.approx((0.85, 0.85, 15))
 
 
+def test_variant_and_findings_are_told_and_the_cord_is_scaled(run: Run, folder: Path) -> None:
+    areas = []
+    for name, *options in (("a",), ("b", "-cord-scale", 1.3)):
+        options += ["-variant", "L6", "-fov", "lumbar", "-pathology", "none", "-spacing", "3x3x3"]
+        assert run("st_phantom", "-o", f"{name}.nii.gz", "-seed", 1, *options).code == 0
+        rows = (folder / f"{name}_truth.csv").read_text().splitlines()
+        areas.append(float(rows[2].split(",")[3]))
+    assert areas[1] == pytest.approx(1.3 * areas[0], rel=0.02)
+    sidecar = json.loads((folder / "a.json").read_text())
+    assert sidecar["Variant"] == "L6"
+    assert sidecar["Findings"] == []
+    assert 17 in Image.load(folder / "a_structures.nii.gz").data
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
@@ -75,6 +92,9 @@ def test_default_name_and_protocol_by_contrast(run: Run, folder: Path) -> None:
         (("-spacing", "0x1x1"), 1, "voxel size"),
         (("-spacing", "0.1x0.1x0.1"), 1, "too large"),
         (("-orient", "RPX"), 1, "orientation"),
+        (("-variant", "L7"), 2, "-variant"),
+        (("-pathology", "some"), 2, "-pathology"),
+        (("-cord-scale", "5"), 2, "-cord-scale"),
         (("-o", "a.png"), 1, ".nii.gz"),
     ],
 )

@@ -44,7 +44,7 @@ RATIOS = {
     ("t1", "gradient"): {"CSF": (0.45, 0.6), "MUSCLE": (0.78, 0.94), "MARROW": (0.13, 0.28),
                          "GREY_MATTER": (0.95, 1.05)},
     ("t1", "spin"): {"CSF": (0.3, 0.7), "MARROW": (1.1, 2.0)},
-    ("t2", None): {"CSF": (2.2, 3.1), "MARROW": (0.38, 0.47), "MUSCLE": (0.28, 0.42),
+    ("t2", "volume"): {"CSF": (2.2, 3.1), "MARROW": (0.38, 0.47), "MUSCLE": (0.28, 0.42),
                    "GREY_MATTER": (1.01, 1.11)},
     ("t2s", None): {"CSF": (1.25, 1.45), "GREY_MATTER": (1.08, 1.19), "MUSCLE": (0.9, 1.04)},
     ("mt", "on"): {"CSF": (1.19, 1.35), "MARROW": (0.43, 0.53), "GREY_MATTER": (1.17, 1.27)},
@@ -83,10 +83,10 @@ def test_order_of_t1_and_t2_tissues() -> None:
         spin = draw_table("t1", rng, "spin", fat_suppressed=False).mean
         order = [Tissue.FAT, Tissue.MARROW, Tissue.WHITE_MATTER, Tissue.CSF, Tissue.CORTEX]
         assert (np.diff(spin[order]) < 0).all()
-        t2 = draw_table("t2", rng, fat_suppressed=False).mean
+        t2 = draw_table("t2", rng, "volume", fat_suppressed=False).mean
         assert t2[Tissue.ANNULUS] <= 0.37 * t2[Tissue.MARROW]
         assert 1.05 < t2[Tissue.NUCLEUS] / t2[Tissue.MARROW] < 2.1
-        suppressed = draw_table("t2", rng, fat_suppressed=True).mean
+        suppressed = draw_table("t2", rng, "volume", fat_suppressed=True).mean
         assert suppressed[Tissue.FAT] < 0.25 * t2[Tissue.FAT]
 
 
