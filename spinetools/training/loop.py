@@ -36,6 +36,9 @@ class Schedule:
         Of the weights and the samples.
     threads
         Of torch, on the CPU.
+    dice_share
+        The first share of the steps learns by overlap and cross-entropy, the rest by cross-entropy
+        alone: overlap finds small things soon, but draws doubtful edges outwards.
     checkpoint_s, log_steps
         A checkpoint is written this often, a line of the log this often.
     """
@@ -44,6 +47,7 @@ class Schedule:
     learning_rate: float = 2e-3
     seed: int = 2026
     threads: int = 1
+    dice_share: float = 0.6
     checkpoint_s: float = 120.0
     log_steps: int = 100
 
@@ -74,7 +78,7 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
         image, target = (part.to(device) for part in parts)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = net(image)
-        loss = soft_loss(logits.float(), target)
+        loss = soft_loss(logits.float(), target, step < schedule.dice_share * schedule.steps)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -113,13 +117,15 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     return state
 
 
-def soft_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def soft_loss(logits: torch.Tensor, target: torch.Tensor, with_dice: bool = True) -> torch.Tensor:
     """Cross-entropy with soft labels, and soft Dice over the batch, a channel at a time.
 
     Parameters
     ----------
     logits, target
         (N, C, spatial); the target from 0 to 1, or NaN where it is not known.
+    with_dice
+        False: cross-entropy alone, whose best answer to a doubtful voxel is its true share.
     """
     total = logits.new_zeros(())
     for channel in range(target.shape[1]):
@@ -128,9 +134,12 @@ def soft_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             continue
         wanted, got = target[:, channel][known], logits[:, channel][known]
         entropy = nn.functional.binary_cross_entropy_with_logits(got, wanted)
-        chance = torch.sigmoid(got)
-        dice = 1 - (2 * (chance * wanted).sum() + 1) / (chance.sum() + wanted.sum() + 1)
-        total = total + entropy * 5 + dice
+        total = total + entropy * 5
+        if with_dice:
+            chance = torch.sigmoid(got)
+            total = (
+                total + 1 - (2 * (chance * wanted).sum() + 1) / (chance.sum() + wanted.sum() + 1)
+            )
     return total
 
 
