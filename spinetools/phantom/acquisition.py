@@ -142,6 +142,15 @@ def fine_space(space: Space) -> tuple[Space, tuple[int, int, int]]:
     return fine, (factors[0], factors[1], factors[2])
 
 
+def slice_weights(factor: int, gap: float) -> Float32Array:
+    """Weights of the ``factor`` parts of a voxel; a share ``gap`` of its thickness is not seen."""
+    edges = np.abs(np.arange(factor) - (factor - 1) / 2) * 2 / factor  # 0 centre … <1 edge
+    covered = 1 - gap if factor > 2 else 1.0
+    weights = np.clip((covered + 1 / factor - edges) * factor / 2, 0, 1)
+    result: Float32Array = (weights / weights.sum()).astype(np.float32)
+    return result
+
+
 def block_mean(
     fine: npt.NDArray[np.float32], factors: tuple[int, int, int], gap: float = 0.0
 ) -> Float32Array:
@@ -150,10 +159,7 @@ def block_mean(
     for axis, factor in enumerate(factors):
         if factor == 1:
             continue
-        edges = np.abs(np.arange(factor) - (factor - 1) / 2) * 2 / factor  # 0 centre … <1 edge
-        covered = 1 - gap if factor == max(factors) and factor > 2 else 1.0
-        weights = np.clip((covered + 1 / factor - edges) * factor / 2, 0, 1)
-        weights = (weights / weights.sum()).astype(np.float32)
+        weights = slice_weights(factor, gap if factor == max(factors) else 0.0)
         shape = (*result.shape[:axis], -1, factor, *result.shape[axis + 1 :])
         result = np.moveaxis(result.reshape(shape), axis + 1, -1) @ weights
     return np.ascontiguousarray(result, dtype=np.float32)

@@ -116,7 +116,7 @@ def move(image: Float32Array, axis: int, displacement: FloatArray) -> Float32Arr
     """Take each line of k-space along an axis while the patient is displaced (voxels, centred)."""
     n = image.shape[axis]
     frequency = np.fft.fftfreq(n)
-    phase = np.exp(-2j * np.pi * frequency * np.fft.ifftshift(displacement))
+    phase = np.exp(-2j * np.pi * frequency * np.fft.ifftshift(displacement)).astype(np.complex64)
     shape = tuple(n if a == axis else 1 for a in range(image.ndim))
     spectrum = np.fft.fft(image, axis=axis) * phase.reshape(shape)
     return np.abs(np.fft.ifft(spectrum, axis=axis)).astype(np.float32)
