@@ -172,7 +172,7 @@ def test_export_lists_failed_inputs_as_batch_scripts_read_them(cases, visit):
         ("sub-02", "pass"),
         ("sub-03", "artifact"),
     ]
-    assert {len(row) for row in rows} == {9}
+    assert {len(row) for row in rows} == {10}
 
 
 def test_an_export_of_nothing_is_valid(cases, visit):

@@ -52,7 +52,7 @@ def test_failed_inputs_are_listed_as_batch_scripts_read_them(report, tmp_path):
     assert lines[1:] == ["FILES_SEG:", '- "sub 03: #x.nii.gz"', "- sub-01_T2w.nii.gz"]
     assert export_ratings(report, "yml", "artifact").splitlines()[1:] == ["{}"]
     table = [row.split("\t") for row in export_ratings(report, "tsv").splitlines()]
-    assert {len(row) for row in table} == {9}
+    assert {len(row) for row in table} == {10}
     assert len(table) == 4
     assert "a leak at C3 - x: y" in {row[6] for row in table}
 
