@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from spinetools.cli._parser import StParser, number_in, on_off
-from spinetools.cli._results import native_slice, ranges
+from spinetools.cli._results import model_record, native_slice, ranges
 from spinetools.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def params_from(args: argparse.Namespace) -> DeepsegParams:
 
 def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     """Return the centreline by the method asked for."""
+    if args.brain and args.centerline != "cnn":
+        logger.warning("-brain 1 has no effect: only -centerline cnn tells the brain")
     if args.centerline == "cnn":
         from spinetools.deepseg import find_centreline
 
@@ -198,10 +200,7 @@ def record_of(args: argparse.Namespace, result: DeepsegResult) -> dict[str, Any]
     """Return what the sidecar says beyond the usual."""
     return {
         "Contrast": args.c,
-        "Models": [
-            {"Name": model.name, "Version": model.version, "SHA256": model.sha256}
-            for model in result.models
-        ],
+        "Models": [model_record(path) for path in result.models],
         "Threshold": result.threshold,
         "Centerline": args.centerline,
         "TestTimeAugmentation": result.n_versions > 1,

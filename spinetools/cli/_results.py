@@ -10,6 +10,7 @@ from spinetools.errors import InputError, NoSpineError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -122,6 +123,15 @@ def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
         said = json.loads(sidecar_path(Path(path)).read_text(encoding="utf-8"))
         return rows, said.get("Coordinates") == "phys"
     return rows, False
+
+
+def model_record(path: Path) -> dict[str, str]:
+    """Return what a sidecar says of a model, so that a result can be made again."""
+    from spinetools.models.card import read_card
+    from spinetools.models.registry import file_sha256
+
+    card = read_card(path)
+    return {"Name": card.name, "Version": card.version, "SHA256": file_sha256(path)}
 
 
 def native_slice(space: Space, number: int) -> int:

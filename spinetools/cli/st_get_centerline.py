@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from spinetools.cli._qc import add_qc_entry
-    from spinetools.cli._results import unless_empty
+    from spinetools.cli._results import model_record, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
     from spinetools.files import output_path, strip_nifti_suffix, write_text
 
@@ -131,9 +131,10 @@ def run(args: argparse.Namespace) -> None:
         rows = line.voxels if args.space == "pix" else line.world_mm
     table = Path(path).with_name(f"{strip_nifti_suffix(path)}.csv")
     write_text(table, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows))
-    write_sidecar(
-        path, args, [args.i], Method=args.method, Contrast=args.c, Coordinates=args.space
-    )
+    said = {"Method": args.method, "Contrast": args.c, "Coordinates": args.space}
+    if line is not None and line.model is not None:
+        said["Models"] = [model_record(line.model)]
+    write_sidecar(path, args, [args.i], **said)
     mask.save(path)
     kind = "mask" if args.centerline_soft else "centerline"
     add_qc_entry(args, image, [("centerline", mask)], label_kind=kind)

@@ -27,8 +27,6 @@ from spinetools.deepseg.patches import Patches, blocks_along, slices_along
 from spinetools.errors import InputError, NoSpineError
 from spinetools.image import Image
 from spinetools.infer.onnx import OnnxModel
-from spinetools.models.card import read_card
-from spinetools.models.registry import file_sha256
 from spinetools.models.store import find_model
 
 logger = logging.getLogger(__name__)
@@ -44,21 +42,6 @@ BELOW_MM, ABOVE_MM = 20.0, 6.0
 #: The soft result reaches this far beyond the mask and its neighbouring voxels: the rim that is
 #: cord in part, not what little the network sees elsewhere.
 SOFT_RIM_MM = 1.5
-
-
-@dataclass(frozen=True)
-class UsedModel:
-    """Which network it was, so that a result can be made again."""
-
-    name: str
-    version: str
-    sha256: str
-
-    @classmethod
-    def of(cls, path: Path) -> UsedModel:
-        """Read a model's card and checksum."""
-        card = read_card(path)
-        return cls(card.name, card.version, file_sha256(path))
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,7 @@ class DeepsegResult:
     threshold
         As used.
     models
-        The networks that made it: detector (unless the centreline was given) and segmentation.
+        Files of the networks: detector (unless the centreline was given) and segmentation.
     n_versions
         How many versions of each patch the network was shown.
     """
@@ -102,7 +85,7 @@ class DeepsegResult:
     sureness: FloatArray
     doubts: tuple[Doubt, ...]
     threshold: float
-    models: tuple[UsedModel, ...]
+    models: tuple[Path, ...]
     n_versions: int
 
 
@@ -229,7 +212,7 @@ def segment_cord(
         sureness=sure,
         doubts=doubts,
         threshold=limit,
-        models=tuple(UsedModel.of(path) for path in (line.model, network.path) if path),
+        models=tuple(path for path in (line.model, network.path) if path is not None),
         n_versions=len(shown),
     )
 

@@ -178,7 +178,15 @@ def test_centreline_by_the_same_detector(image_file: Path, share) -> None:
     mask = Image.load("sub-01_T2w_centerline.nii.gz").data
     assert (mask.sum(axis=(0, 1)) == 1).all()
     assert (share[mask > 0] > 0.9).all()
-    assert json.loads(Path("sub-01_T2w_centerline.json").read_text())["Method"] == "cnn"
+    said = json.loads(Path("sub-01_T2w_centerline.json").read_text())
+    assert (said["Method"], said["Models"][0]["Name"]) == ("cnn", "cord_heatmap")
+
+
+def test_the_brain_is_only_told_by_the_network(image_file: Path, share, capsys) -> None:
+    centreline_files(image_file)
+    options = ("-centerline", "file", "-file-centerline", "pix.csv", "-o", "s.nii.gz")
+    assert run("-i", image_file, *options, "-brain", 1) == 0
+    assert "warning: -brain 1 has no effect" in capsys.readouterr().err
 
 
 def test_no_cord_is_an_error_or_an_empty_mask_on_demand(image_file: Path, capsys) -> None:
