@@ -193,7 +193,7 @@ def colour_table(scheme: str, program: str, discs: bool = False) -> str:
     discs
         See :func:`numbering`.
     """
-    rows = [(value, row.name, _colour(row)) for value, row in numbering(scheme, discs).items()]
+    rows = [(value, row.name, colour_of_structure(row)) for value, row in numbering(scheme, discs).items()]
     rows.sort()
     if program == "fsleyes":
         lines = [f"{v} {r:.5f} {g:.5f} {b:.5f} {name}" for v, name, (r, g, b) in rows]
@@ -215,7 +215,7 @@ def colour_table(scheme: str, program: str, discs: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _colour(row: Structure) -> tuple[float, float, float]:
+def colour_of_structure(row: Structure) -> tuple[float, float, float]:
     """Give a structure its colour, the same in every scheme: neighbours far apart in hue."""
     if row.kind == "cord":
         return 1.0, 0.85, 0.2

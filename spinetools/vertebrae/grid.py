@@ -83,7 +83,7 @@ def find_region(image: Image, network: Network | None) -> Box | None:
     if network is None:
         return None
     coarse = working_image(image, network.spacing_mm)
-    background = network.probabilities(coarse.data[None], coarse.space, overlap=0.0)[0]
+    background = network.probabilities(coarse.data[None], coarse.space)[0]
     found = np.argwhere(background < _BACKGROUND)
     if len(found) < 20:
         logger.info("no spine at low resolution: the whole image is searched")

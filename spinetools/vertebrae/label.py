@@ -24,7 +24,7 @@ from spinetools.vertebrae.evidence import (
 from spinetools.vertebrae.finish import clean, close_canal
 from spinetools.vertebrae.grid import find_region, say_memory, working_image
 from spinetools.vertebrae.naming import Numbering, solve
-from spinetools.vertebrae.networks import Network, Networks
+from spinetools.vertebrae.networks import Networks
 from spinetools.vertebrae.reading import (
     Seen,
     draw_odd,
@@ -49,8 +49,6 @@ FloatArray = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 logger = logging.getLogger(__name__)
 
-#: Tiles overlap by this share with ``fast``.
-_FAST_OVERLAP = 0.25
 #: A cord shorter than this is no cord, and a canal seen for less says nothing of the conus, mm.
 _LEAST_CORD_MM, _LEAST_CANAL_MM = 15.0, 20.0
 #: The conus is its tip where the canal goes on below it for this much, mm.
@@ -72,7 +70,7 @@ class LabelParams:
     step1_only
         Stop after step 1: cord, canal, named discs, and one label for all vertebrae.
     fast
-        Step 1 alone, tiles with less overlap; vertebrae are told apart by the discs' planes.
+        Step 1 alone: vertebrae are told apart by the discs' planes.
     variants
         Whether T13, L6 and a sacralised L5 are thought of.
     evidence
@@ -138,10 +136,9 @@ def label_spine(
     second = None if params.fast or params.step1_only else networks.step2
     n_classes = max(len(first.classes), len(second.classes) if second else 0)
     say_memory(working.shape, n_classes)
-    overlap = _FAST_OVERLAP if params.fast else None
     spacing = first.spacing_mm
 
-    answer = first.probabilities(working.data[None], working.space, overlap)
+    answer = first.probabilities(working.data[None], working.space)
     steps = {"step1": working.like(hard_classes(answer))} if params.keep_steps else {}
     seen = read_step1(answer)
     del answer
@@ -151,7 +148,7 @@ def label_spine(
     numbering = _number(image, working, seen, line, discs, shares, params, known)
     if second is not None:
         channels = np.stack([working.data, draw_odd(discs, numbering.path, working.shape)])
-        answer = second.probabilities(channels, working.space, overlap)
+        answer = second.probabilities(channels, working.space)
         if params.keep_steps:
             steps["step2"] = working.like(hard_classes(answer))
         before, seen = seen, read_step2(answer)
@@ -324,8 +321,3 @@ def _say(result: SpineLabels) -> None:
             "the numbering is uncertain: %s; or %s. A level by hand (-init), disc points "
             "(-discfile) or a localizer's labels (-loc) settle it", as_candidate(chosen), others,
         )  # fmt: skip
-
-
-def classes_of(network: Network, expected: tuple[str, ...]) -> bool:
-    """Whether a network has the classes that a step needs, in their order."""
-    return tuple(network.classes) == expected

@@ -30,7 +30,7 @@ class Network(Protocol):
         """Voxel size that it was trained at, mm."""
         ...
 
-    def probabilities(self, channels: F32, space: Space, overlap: float | None = None) -> F32:
+    def probabilities(self, channels: F32, space: Space) -> F32:
         """Return the probability of each class in each voxel.
 
         Parameters
@@ -40,8 +40,6 @@ class Network(Protocol):
             else it reads.
         space
             The grid.
-        overlap
-            Share of a tile that it has in common with the next; None for the network's own.
 
         Returns
         -------
