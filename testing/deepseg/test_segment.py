@@ -204,7 +204,8 @@ def test_uncertainty_is_at_the_edge_and_grows_with_noise() -> None:
     image, share = tube((60, 64, 40))
     noisy, _ = tube((60, 64, 40), noise=150)
     params = DeepsegParams(uncertainty=True)
-    found = [segment_cord(one, params=params) for one in (image, noisy)]
+    line = find_centreline(image)
+    found = [segment_cord(one, params=params, line=line) for one in (image, noisy)]
     inside, edge = share > 0.999, (share > 0.2) & (share < 0.8)
     clear = found[0].uncertainty.data
     assert clear.dtype == np.float32
