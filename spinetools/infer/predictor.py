@@ -207,7 +207,7 @@ class OnnxPredictor:
         probabilities.
         """
         full = with_channels(array, self.n_channels)
-        self._check_spacing(spacing_mm)
+        check_spacing(self.name, spacing_mm, self.spacing_mm)
         prepared = self._normalised(full)
         output = sliding_window(
             prepared,
@@ -267,18 +267,30 @@ class OnnxPredictor:
 
         return both
 
-    def _check_spacing(self, spacing_mm: Sequence[float]) -> None:
-        wanted = self.card.spacing_mm
-        pairs = zip(spacing_mm, wanted, strict=False)
-        if len(spacing_mm) != 3 or any(
-            abs(is_mm - want_mm) > SPACING_TOLERANCE * want_mm for is_mm, want_mm in pairs
-        ):
-            is_text, want_text = (
-                " × ".join(f"{size:g}" for size in sizes) for sizes in (spacing_mm, wanted)
-            )
-            raise InputError(
-                f"the voxels are {is_text} mm, but {self.name} reads {want_text} mm; resample first"
-            )
+
+def check_spacing(name: str, spacing_mm: Sequence[float], wanted_mm: Sequence[float]) -> None:
+    """Raise InputError where an array's voxel size is not the one that a model reads.
+
+    Parameters
+    ----------
+    name
+        Of the model.
+    spacing_mm
+        Of the array, along its three axes.
+    wanted_mm
+        Of the model, along its first axes; empty where it takes any.
+    """
+    pairs = zip(spacing_mm, wanted_mm, strict=False)
+    if len(spacing_mm) != 3 or any(
+        abs(is_mm - want_mm) > SPACING_TOLERANCE * want_mm for is_mm, want_mm in pairs
+    ):
+        is_text, want_text = (
+            " × ".join(f"{size:g}" for size in sizes) or "three sizes"
+            for sizes in (spacing_mm, wanted_mm)
+        )
+        raise InputError(
+            f"the voxels are {is_text} mm, but {name} reads {want_text} mm; resample first"
+        )
 
 
 def mirrored(run: Run, axes: Sequence[int]) -> Run:
