@@ -13,12 +13,10 @@ import numpy as np
 
 from spinetools.errors import ModelError
 from spinetools.models.registry import file_sha256
-from spinetools.models.store import verified_files
+from spinetools.models.store import CHECKPOINTS, verified_files
 
 logger = logging.getLogger(__name__)
 
-#: Names of checkpoints, the better one first.
-CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 #: What makes NumPy's numbers and arrays when a pickle is read.
 _NUMPY_FUNCTIONS = ("scalar", "_reconstruct")
 

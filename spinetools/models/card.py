@@ -176,6 +176,11 @@ class ModelCard:
                 if not isinstance(values[name], (list, tuple)):
                     raise TypeError(f"{name} is {values[name]!r}, not a list")
                 values[name] = tuple(values[name])
+        for name, kind in (("training", dict), ("thresholds", dict), ("benchmark", list)):
+            if not isinstance(values.get(name, kind()), kind):
+                raise TypeError(f"{name} is {values[name]!r}, not a {kind.__name__}")
+        if not all(isinstance(row, dict) for row in values.get("benchmark", ())):
+            raise TypeError("benchmark is no list of rows")
         return cls(**values)
 
 

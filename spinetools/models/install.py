@@ -28,7 +28,7 @@ from spinetools.models.registry import (
     plain_name,
     shipped_folder,
 )
-from spinetools.models.store import RECORD_NAME, RESULTS_FILES, cache_folder
+from spinetools.models.store import CHECKPOINTS, RECORD_NAME, RESULTS_FILES, cache_folder
 from spinetools.models.unpack import unpack
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,6 @@ PINS_NAME = "pins.json"
 _DOWNLOADS_NAME = ".downloads"
 _NEW_PREFIX = ".new-"
 _LOCK_NAME = ".lock"
-#: Checkpoints of nnU-Net, the better one first.
-CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 
 
 def install(

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 RECORD_NAME = "installed.json"
 #: Files that make an nnU-Net results folder.
 RESULTS_FILES = ("plans.json", "dataset.json")
+#: Checkpoints in its folds, the better one first.
+CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 
 
 @dataclass(frozen=True)
@@ -146,13 +148,17 @@ def installed_models() -> list[Path]:
 def verified_files(path: Path) -> dict[Path, str] | None:
     """Return the checksums that are on record for a model's files, or None where there are none.
 
+    A record counts only where models are installed: one that came with a folder from elsewhere
+    says nothing.
+
     Parameters
     ----------
     path
-        What :func:`find_model` gives.
+        What :func:`find_model` gives, or a file or folder in it.
     """
+    trusted = {place.folder.resolve() for place in places() if place.kind != "shipped"}
     for folder in (path, *path.parents):
-        if (folder / RECORD_NAME).is_file():
+        if folder.parent.resolve() in trusted and (folder / RECORD_NAME).is_file():
             return {folder / name: sha for name, sha in read_record(folder)["files"].items()}
     for entry in load_registry().values():
         for file in entry.files:
@@ -162,15 +168,30 @@ def verified_files(path: Path) -> dict[Path, str] | None:
 
 
 def model_identity(path: Path) -> tuple[str, str, str]:
-    """Return name, version and SHA-256 of a model file, for sidecars.
+    """Return name, version and SHA-256 of a model, for sidecars.
+
+    Parameters
+    ----------
+    path
+        An ONNX file, or an nnU-Net results folder: its first checkpoint is what counts.
 
     Raises
     ------
     ModelError
-        When it holds no card.
+        When the file holds no card, or the folder no checkpoint.
     """
-    card = read_card(path)
-    return card.name, card.version, file_sha256(path)
+    if not path.is_dir():
+        card = read_card(path)
+        return card.name, card.version, file_sha256(path)
+    checkpoints = [fold / name for fold in sorted(path.glob("fold_*")) for name in CHECKPOINTS]
+    first = next((checkpoint for checkpoint in checkpoints if checkpoint.is_file()), None)
+    if first is None:
+        raise ModelError(f"{path} holds no fold_*/{CHECKPOINTS[0]}")
+    for folder in path.parents:
+        if (folder / RECORD_NAME).is_file():
+            record = read_record(folder)
+            return str(record["name"]), str(record["version"]), file_sha256(first)
+    return path.name, "", file_sha256(first)
 
 
 def _find_in(place: Place, base: str, version: str) -> Path | None:

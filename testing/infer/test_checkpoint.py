@@ -77,7 +77,9 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
 
 
 def test_checksums_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spinetools.models.install.cache_folder", lambda: tmp_path / "cache")
+    for module in ("install", "store"):
+        name = f"spinetools.models.{module}.cache_folder"
+        monkeypatch.setattr(name, lambda: tmp_path / "cache")
     where = results(tmp_path / "made", content())
     checkpoints = find_checkpoints(where)
     assert check_files(where, checkpoints) is False, "nobody has noted any"

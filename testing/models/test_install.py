@@ -77,6 +77,21 @@ def test_a_download_that_broke_off_goes_on(site: Site, cache: Path) -> None:
     assert not (cache / ".downloads").exists()
 
 
+@pytest.mark.usefixtures("lab")
+def test_an_interrupted_install_leaves_only_the_download(site: Site, cache: Path) -> None:
+    def interrupt(have: int, _total: int) -> None:
+        if have >= 300:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        install("onestep", progress=interrupt)
+    names = ["onestep@r1-one.zip.part", "onestep@r1-one.zip.part.json"]
+    assert listing(cache) == [".downloads", *(f".downloads/{name}" for name in names)]
+    site.asked.clear()
+    install("onestep")
+    assert [wanted for _, wanted in site.asked] == ["bytes=300-"]
+
+
 def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -131,8 +131,33 @@ def test_checksums_on_record(cache: Path, tmp_path: Path) -> None:
     assert verified_files(results) is None
 
 
-def test_identity_for_sidecars() -> None:
+def test_a_record_from_elsewhere_says_nothing(cache: Path, tmp_path: Path) -> None:
+    """A folder that came with a record of its own is not one that was installed here."""
+    source = tmp_path / "weights.zip"
+    source.write_bytes(results_zip("Dataset7_mine"))
+    installed = install("mine", [source])
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(installed, elsewhere)
+    (results,) = results_folders(elsewhere).values()
+    assert verified_files(elsewhere) is None
+    assert verified_files(results) is None
+    inside = next(iter(results_folders(installed).values()))
+    assert verified_files(inside) == verified_files(installed) is not None
+
+
+def test_identity_for_sidecars(cache: Path, tmp_path: Path) -> None:
     assert model_identity(OPTIC) == ("optic", "1.0", file_sha256(OPTIC))
+    source = tmp_path / "weights.zip"
+    source.write_bytes(results_zip("Dataset7_mine"))
+    (results,) = results_folders(install("mine@3", [source])).values()
+    weights = file_sha256(results / "fold_0" / "checkpoint_final.pth")
+    assert model_identity(results) == ("mine", "3", weights)
+    own = tmp_path / "own"
+    shutil.copytree(results, own)
+    assert model_identity(own) == ("own", "", weights)
+    shutil.rmtree(own / "fold_0")
+    with pytest.raises(ModelError, match="holds no fold"):
+        model_identity(own)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 1}'])
