@@ -97,12 +97,16 @@ QC.methods = {
       ].filter(Boolean);
       method.label = method.parts.join(" · ");
     }
-    for (const method of this.all) {
-      const twins = this.all.filter((each) => each.label === method.label);
-      if (twins.length > 1) method.when = QC.date(method.entry.created);
-    }
-    for (const method of this.all) {
-      if (method.when) method.label += ` · ${method.when}`;
+    // runs of one command: the last is meant, earlier ones are told apart by their time
+    const taken = new Set();
+    const newest = [...this.all].sort((a, b) => (a.entry.id < b.entry.id ? 1 : -1));
+    for (const method of newest) {
+      const { label } = method;
+      if (taken.has(label)) method.label = `${label} · earlier, ${QC.date(method.entry.created)}`;
+      for (let n = 2; taken.has(method.label); n += 1) {
+        method.label = `${label} · earlier, ${QC.date(method.entry.created)} (${n})`;
+      }
+      taken.add(method.label);
     }
   },
 
