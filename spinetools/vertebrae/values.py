@@ -171,5 +171,5 @@ def _hex(name: str) -> str:
 
 def mask_of(image: Image, value: int) -> npt.NDArray[np.uint8]:
     """Return one label as a mask."""
-    return (image.data == value).astype(np.uint8)
-
+    mask: npt.NDArray[np.uint8] = (image.data == value).astype(np.uint8)
+    return mask
