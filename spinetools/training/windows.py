@@ -15,6 +15,7 @@ from spinetools.files import atomic_path
 from spinetools.image import Image, Space, load_mask, load_volume, resample_to_spacing
 from spinetools.phantom import Subject, draw_acquisition, draw_table, make_subject, paint_labels
 from spinetools.phantom.acquisition import block_mean, fine_space, simulate
+from spinetools.phantom.tissues import Tissue
 from spinetools.training.slices import REAL_CORDS, check_use, labelled_discs
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,21 @@ class Window:
 #: in mm as (low, high); None: as the axis before), after anatomy.md's acquisition ranges.
 _Range = tuple[float, float] | None
 SCANS: tuple[tuple[float, dict[str, float], tuple[_Range, _Range, _Range]], ...] = (
-    (0.35, {"t2": 3, "t1": 3, "t2s": 1, "random": 3}, ((0.7, 1.2), None, None)),
-    (0.15, {"t2": 3, "t1": 2, "random": 2}, ((2.0, 4.0), (0.5, 0.9), None)),
-    (0.35, {"t2s": 3, "mt": 4, "t2": 2, "t1": 1, "random": 3}, ((0.35, 0.95), None, (2.0, 7.5))),
+    (
+        0.35,
+        {"t2": 3, "t1": 3, "t2s": 1, "stir": 1, "pd": 1, "relax": 1, "random": 3},
+        ((0.7, 1.2), None, None),
+    ),
+    (0.15, {"t2": 3, "t1": 2, "stir": 1, "random": 2}, ((2.0, 4.0), (0.5, 0.9), None)),
+    (
+        0.35,
+        {"t2s": 4, "mt": 4, "t2": 2, "t1": 1, "pd": 1, "random": 3},
+        ((0.35, 0.95), None, (2.0, 7.5)),
+    ),
     (0.15, {"dwi": 4, "random": 1}, ((0.75, 1.4), None, (4.0, 17.5))),
 )
+#: Contrasts in which CSF may come nearer to the cord than their tables say, and how often.
+WEAKENED, WEAK_SHARE = ("t2s", "mt", "t1"), 0.35
 #: Above the top of C1 and below the conus windows reach this far, mm.
 BEYOND_MM = (12.0, 30.0)
 
@@ -83,7 +94,11 @@ def phantom_windows(n_paintings: int, seed: int) -> Iterator[Window]:
     """
     for number in range(n_paintings):
         rng = np.random.default_rng([seed, number])
-        subject = make_subject(int(rng.integers(2**31)))
+        subject = make_subject(
+            int(rng.integers(2**31)),
+            cord_scale=float(np.exp(rng.uniform(-0.15, 0.35))),
+            canal_scale=float(np.exp(rng.uniform(-0.1, 0.15))),
+        )
         shares = np.array([scan[0] for scan in SCANS])
         _, contrasts, ranges = SCANS[rng.choice(len(SCANS), p=shares / shares.sum())]
         spacing: list[float] = []
@@ -100,6 +115,10 @@ def phantom_windows(n_paintings: int, seed: int) -> Iterator[Window]:
             if min(spacing) < 0.6 and taken.snr > 12:  # small voxels are noisy
                 taken = replace(taken, snr=taken.snr * float(rng.uniform(0.5, 1.0)))
             table = draw_table(contrast, rng, taken.style, taken.fat_suppressed)
+            if contrast in WEAKENED and rng.random() < WEAK_SHARE:
+                # at some sites CSF hardly differs from the cord
+                csf = 1 + (table.mean[Tissue.CSF] - 1) * np.float32(rng.uniform(0.3, 1.0))
+                table.mean[Tissue.CSF] = csf
             image = space_image(space, simulate(labels, table, taken, rng, factors))
             where = _line_pixels(subject, space)
             yield from _stack(image, cord, where, f"phantom {contrast}")
