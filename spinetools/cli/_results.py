@@ -127,11 +127,9 @@ def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
 
 def model_record(path: Path) -> dict[str, str]:
     """Return what a sidecar says of a model, so that a result can be made again."""
-    from spinetools.models.card import read_card
-    from spinetools.models.registry import file_sha256
+    from spinetools.models.store import model_identity
 
-    card = read_card(path)
-    return {"Name": card.name, "Version": card.version, "SHA256": file_sha256(path)}
+    return dict(zip(("Name", "Version", "SHA256"), model_identity(path), strict=True))
 
 
 def native_slice(space: Space, number: int) -> int:
