@@ -299,7 +299,7 @@ def mirrored(run: Run, axes: Sequence[int]) -> Run:
     Parameters
     ----------
     run
-        The network, (N, C, *tile) to (N, channels, *tile).
+        The network, ``(N, C, *tile)`` to ``(N, channels, *tile)``.
     axes
         Spatial axes, from 0; none leaves the network as it is.
     """

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
-#: Runs the network: (N, C, *tile) to (N, channels, *tile).
+#: Runs the network: ``(N, C, *tile)`` to ``(N, channels, *tile)``.
 Run = Callable[[F32], F32]
 #: Turns finished output (channels, …) into what is kept (K, …), e.g. label values.
 Finish = Callable[[F32], npt.NDArray[np.generic]]
@@ -144,9 +144,9 @@ def sliding_window(
     Parameters
     ----------
     array
-        (C, *shape), of any type; tiles are cut as float32.
+        ``(C, *shape)``, of any type; tiles are cut as float32.
     run
-        The network: (N, C, *tile) to (N, channels, *tile).
+        The network: ``(N, C, *tile)`` to ``(N, channels, *tile)``.
     tile
         Voxels of a tile along each axis of ``shape``.
     overlap
@@ -164,7 +164,7 @@ def sliding_window(
     Returns
     -------
     output
-        (channels, *shape), float32, or what ``finish`` makes of it.
+        ``(channels, *shape)``, float32, or what ``finish`` makes of it.
 
     Raises
     ------
