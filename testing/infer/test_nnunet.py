@@ -6,7 +6,10 @@ import json
 import logging
 import shutil
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +246,8 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Any]
     monkeypatch.setattr("spinetools.models.store.cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr("spinetools.models.install.cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setenv("SPINETOOLS_MODELS", str(tmp_path / "lab"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "lab").mkdir()
 
     def put(folder: Path, **file: Any) -> None:
@@ -270,6 +275,40 @@ def test_an_installed_model_knows_its_grid_and_labels(
         load_nnunet("small").predict(volume, (1.0, 1.0, 2.0))
     with pytest.raises(ModelError, match="has no part 'step2'; there are: step1"):
         load_nnunet("small", "step2")
+
+
+def test_from_a_server_to_a_segmentation(
+    make_results: Make, lab: Callable[..., None], volume: F32, tmp_path: Path
+) -> None:
+    """All of it: two steps zipped as they are published, fetched, checked, unpacked, run."""
+    made = [make_results(name=f"Dataset10{step}_step{step}") for step in (1, 2)]
+    for step, folder in enumerate(made, 1):
+        base = folder.parents[1]
+        shutil.make_archive(str(tmp_path / f"step{step}"), "zip", base, folder.parent.name)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        files = [
+            {"file": f"step{step}.zip", "part": f"step{step}", "labels": {"cord": "spinal_cord"},
+             "layout": f"Dataset10{step}_step{step}/*__*__*", "urls": [f"{address}/step{step}.zip"]}
+            for step in (1, 2)
+        ]  # fmt: skip
+        entry = {"name": "pair", "version": "r1", "engine": "nnunet", "task": "t", "files": files}
+        content = json.dumps({"schema": 1, "models": [entry]})
+        (tmp_path / "lab" / "registry.json").write_text(content)
+        install("pair")
+        server.shutdown()
+    for step, folder in enumerate(made, 1):
+        predictor = load_nnunet("pair", f"step{step}")
+        assert predictor.labels == ("background", "spinal_cord", "disc")
+        found = predictor.segment(volume, ONE_MM)
+        np.testing.assert_array_equal(found, NnunetPredictor(folder).segment(volume, ONE_MM))
 
 
 def test_labels_by_a_scheme(make_results: Make, lab: Callable[..., None]) -> None:
