@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -23,15 +24,18 @@ LEAST_AGREEMENT = 0.999
 
 
 class _Probability(nn.Module):
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, logits: bool = False) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.logits = net, logits
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.net(x))
+        found: torch.Tensor = self.net(x)
+        return found if self.logits else torch.sigmoid(found)
 
 
-def export(net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path) -> None:
+def export(
+    net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path, logits: bool = False
+) -> None:
     """Write ``net`` with ``card`` to ``output``.
 
     Parameters
@@ -44,6 +48,8 @@ def export(net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path)
         (N, 1, spatial): fp16 weights are checked against fp32 on these.
     output
         ONNX file; replaced as a whole.
+    logits
+        Classes exclude each other: logits are written, and compared by the likeliest class.
 
     Raises
     ------
@@ -53,10 +59,11 @@ def export(net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path)
     import onnx
 
     net.eval()
+    name = "logits" if logits else "probability"
     axes = {0: "n", **{i: "xyz"[i - 2] for i in range(2, samples.ndim)}}
     with atomic_path(output) as temporary:
         torch.onnx.export(
-            _Probability(net),
+            _Probability(net, logits),
             (torch.zeros_like(samples[:1]),),
             str(temporary),
             dynamo=False,
@@ -65,12 +72,12 @@ def export(net: nn.Module, card: ModelCard, samples: torch.Tensor, output: Path)
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
             input_names=["image"],
-            output_names=["probability"],
-            dynamic_axes={"image": axes, "probability": axes},
+            output_names=[name],
+            dynamic_axes={"image": axes, name: axes},
         )
         whole = onnx.load(str(temporary))
         model = with_half_weights(whole)
-        agreement = agreement_of(whole, model, samples)
+        agreement = agreement_of(whole, model, samples, logits)
         if agreement < LEAST_AGREEMENT:
             raise SystemExit(f"fp16 weights agree to Dice {agreement:.5f} only: not exported")
         for key, value in card.to_metadata().items():
@@ -102,8 +109,8 @@ def warm_start(net: nn.Module, path: Path) -> None:
     net.load_state_dict(state)
 
 
-def agreement_of(one: Any, other: Any, samples: torch.Tensor) -> float:
-    """Return the Dice of two models' thresholded outputs."""
+def agreement_of(one: Any, other: Any, samples: torch.Tensor, logits: bool = False) -> float:
+    """Return the Dice of two models' thresholded outputs, or (logits) likeliest classes."""
     import onnxruntime as ort
 
     found = []
@@ -111,6 +118,16 @@ def agreement_of(one: Any, other: Any, samples: torch.Tensor) -> float:
         session = ort.InferenceSession(model.SerializeToString())
         name = session.get_inputs()[0].name
         outputs = [session.run(None, {name: part.numpy()})[0] for part in samples.split(8)]
-        found.append(np.concatenate(outputs) >= 0.5)
+        answer = np.concatenate(outputs)
+        found.append(_one_hot(answer) if logits else answer >= 0.5)
     total = found[0].sum() + found[1].sum()
     return float(2 * (found[0] & found[1]).sum() / total) if total else 1.0
+
+
+def _one_hot(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Mark the likeliest class in each place; background, class 0, is left out."""
+    best = logits.argmax(axis=1)
+    marks: npt.NDArray[np.bool_] = np.stack(
+        [best == number for number in range(1, logits.shape[1])], axis=1
+    )
+    return marks

@@ -59,9 +59,8 @@ class Layout:
 
     def set_environment(self) -> None:
         """Tell nnU-Net where its folders are, and to work in this process."""
-        os.environ["nnUNet_raw"] = str(self.raw.resolve())
-        os.environ["nnUNet_preprocessed"] = str(self.preprocessed.resolve())
-        os.environ["nnUNet_results"] = str(self.results.resolve())
+        for name in ("raw", "preprocessed", "results"):
+            os.environ[f"nnUNet_{name}"] = str((self.folder / name).resolve())
 
 
 class RawDataset:

@@ -158,8 +158,8 @@ def whole_space(subject: Subject, spacing_mm: float = SPACING_MM) -> Space:
     """Return a grid that holds the whole spine and what surrounds it."""
     ends = np.interp(_LEVELS, subject.profiles["level"], subject.curve.s)
     line = subject.curve.at(np.linspace(ends[0], ends[1], 100))
-    low = line.min(axis=0) - [_SIDE_MM, _BEHIND_MM, 0]
-    high = line.max(axis=0) + [_SIDE_MM, _FRONT_MM, 0]
+    low = line.min(axis=0) - np.array([_SIDE_MM, _BEHIND_MM, 0])
+    high = line.max(axis=0) + np.array([_SIDE_MM, _FRONT_MM, 0])
     shape = np.ceil((high - low) / spacing_mm).astype(int)
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = low

@@ -1,0 +1,191 @@
+"""Write a network that nnU-Net has trained as ONNX with its card, if it passes the gate."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spinetools.errors import InputError, ModelError
+from spinetools.files import atomic_path
+from spinetools.models.card import ModelCard
+from spinetools.optional import require
+from spinetools.training.export import export
+from spinetools.training.loop import commit
+from spinetools.training.nnunet_dataset import Layout
+from spinetools.training.nnunet_targets import DATASETS, Dataset
+
+require("onnx", "nnunet")
+
+from spinetools.training.nnunet_gate import Trained, check, load_case  # noqa: E402
+from spinetools.training.nnunet_plan import CONFIGURATION, plan, raw_description  # noqa: E402
+from spinetools.training.nnunet_train import load_weights, results_folder  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+#: Names of the models that ship, by dataset.
+MODEL_NAMES = {101: "spine_step1", 102: "spine_step2", 103: "spine_onestep"}
+#: No shipped model is larger.
+LARGEST_BYTES = 15_000_000
+#: The gate looks at the first case of about this many voxels: many tiles, some seconds.
+_GATE_VOXELS = (400_000, 1_500_000)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What the card says of a model beside what is measured.
+
+    Attributes
+    ----------
+    version
+        A released version never changes.
+    licence
+        Under what it may be used.
+    failures
+        Where it is known to fail.
+    """
+
+    version: str = "1.0"
+    licence: str = "MIT"
+    failures: tuple[str, ...] = ()
+
+
+def export_model(
+    layout: Layout, number: int, fold: int | str, output: Path, release: Release
+) -> dict[str, float]:
+    """Export the last checkpoint of a fold; returns its agreement with nnU-Net's predictor.
+
+    Raises
+    ------
+    InputError
+        When there is no checkpoint, or no case to check the model on.
+    ModelError
+        When the exported model gives other labels than nnU-Net, or is larger than allowed: then
+        nothing is written.
+    """
+    dataset = DATASETS[number]
+    folder = results_folder(layout, number, fold)
+    state = load_weights(folder)
+    plans, description = plan(layout, number), raw_description(layout, dataset)
+    trained = load_network(plans, description, state)
+    channels = _gate_case(layout, dataset, description)
+    card = make_card(dataset, plans, description, state, release)
+    samples = _samples(channels, card.patch)
+    with atomic_path(output) as temporary:
+        export(trained.network, card, samples, temporary, logits=True)
+        if temporary.stat().st_size > LARGEST_BYTES:
+            raise ModelError(
+                f"the model takes {temporary.stat().st_size / 1e6:.1f} MB, expected at most "
+                f"{LARGEST_BYTES / 1e6:.0f}; make the network smaller"
+            )
+        found = check(temporary, trained, channels)
+    logger.info("%s: %.1f MB", output, output.stat().st_size / 1e6)
+    return found
+
+
+def load_network(
+    plans: dict[str, Any], description: dict[str, Any], state: dict[str, Any]
+) -> Trained:
+    """Build the network of a checkpoint, without the coarse outputs that only training needs."""
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    arch = plans["configurations"][CONFIGURATION]["architecture"]
+    network = get_network_from_plans(
+        arch["network_class_name"], arch["arch_kwargs"], arch["_kw_requires_import"],
+        len(description["channel_names"]), len(description["labels"]),
+        allow_init=False, deep_supervision=False,
+    )  # fmt: skip
+    network.load_state_dict(state["network_weights"])
+    return Trained(network.eval(), plans, CONFIGURATION, description)
+
+
+def make_card(
+    dataset: Dataset,
+    plans: dict[str, Any],
+    description: dict[str, Any],
+    state: dict[str, Any],
+    release: Release,
+) -> ModelCard:
+    """Say how the network is run and where it comes from."""
+    configuration = plans["configurations"][CONFIGURATION]
+    strides = np.prod(configuration["architecture"]["arch_kwargs"]["strides"], axis=0)
+    times = state["logging"]
+    seconds = [
+        end - start
+        for start, end in zip(
+            times.get("epoch_start_timestamps", ()), times.get("epoch_end_timestamps", ()),
+            strict=False,
+        )
+    ]  # fmt: skip
+    # pseudo dice of the last epochs: random patches of held-out cases, or of all with fold all
+    return ModelCard(
+        name=MODEL_NAMES[dataset.number],
+        version=release.version,
+        task=dataset.task,
+        axes=f"N {len(dataset.channels)} x y z",
+        orientation="RAS",
+        spacing_mm=tuple(float(mm) for mm in configuration["spacing"]),
+        normalisation="zscore",
+        multiple=int(strides.max()),
+        labels=dataset.classes,
+        patch=tuple(int(n) for n in configuration["patch_size"]),
+        overlap=0.5,
+        tta=("x",),
+        licence=release.licence,
+        failures=release.failures,
+        channels=dataset.channels,
+        activation="softmax",
+        training={
+            "by": "nnU-Net v2, SpineTrainer",
+            "data": _sources(description),
+            "epochs": int(state["current_epoch"]),
+            "hours": round(sum(seconds) / 3600, 2),
+            "fold": str(state["init_args"]["fold"]),
+            "data_commit": description["spinetools"]["commit"],
+            "commit": commit(),
+        },
+    )
+
+
+def _sources(description: dict[str, Any]) -> dict[str, int]:
+    """Count the cases by where they come from."""
+    count: dict[str, int] = {}
+    for case in description["dataset"]:
+        kind = case.split("_")[0]
+        count[kind] = count.get(kind, 0) + 1
+    return count
+
+
+def _gate_case(layout: Layout, dataset: Dataset, description: dict[str, Any]) -> list[Any]:
+    low, high = _GATE_VOXELS
+    for entry in description["dataset"].values():
+        channels = load_case(layout.raw_of(dataset), entry)
+        shape, spacing = channels[0].shape, channels[0].space.spacing
+        working = max(abs(mm - 1.5) for mm in spacing) < 1e-3
+        if working and low <= np.prod(shape) <= high and len(set(shape)) == 3:
+            return channels
+    raise InputError(
+        f"{layout.raw_of(dataset)} has no phantom volume of {low} to {high} voxels to check the "
+        f"model on; write some: st_train_prepare {dataset.number} -phantoms 12"
+    )
+
+
+def _samples(channels: list[Any], patch: tuple[int, ...]) -> torch.Tensor:
+    """Cut the middle of a volume, normalised, as one sample of the patch's size."""
+    from spinetools.infer.predictor import zscore
+
+    parts = [zscore(channels[0].data), *(c.data for c in channels[1:])]
+    cut = []
+    for part in parts:
+        pad = [
+            (max(0, n - s) // 2, -(-max(0, n - s) // 2))
+            for n, s in zip(patch, part.shape, strict=True)
+        ]
+        padded = np.pad(part, pad)
+        start = [(s - n) // 2 for n, s in zip(patch, padded.shape, strict=True)]
+        cut.append(padded[tuple(slice(a, a + n) for a, n in zip(start, patch, strict=True))])
+    return torch.from_numpy(np.stack(cut)[None].astype(np.float32))

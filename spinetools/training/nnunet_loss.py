@@ -1,0 +1,92 @@
+"""Cross-entropy and Dice for targets that do not always say which class a voxel is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+
+class MarginalLoss(nn.Module):
+    """Cross-entropy + Dice over the classes that are present.
+
+    A target voxel holds a class number, or a code for a set of classes: then the probability of the
+    set as a whole is asked for (Fidon 2021, label-set loss functions; Shi 2021, marginal loss). The
+    set of all classes asks for nothing: such voxels are ignored.
+
+    Dice is averaged over the classes and sets that occur, background left out: at one sample a
+    batch most samples lack most classes, and a class that is absent has no Dice worth the name.
+
+    Parameters
+    ----------
+    n_classes
+        Output channels; class 0 is background.
+    sets
+        Class numbers by code.
+    """
+
+    def __init__(self, n_classes: int, sets: Mapping[int, Sequence[int]] | None = None) -> None:
+        super().__init__()
+        self.n_classes = n_classes
+        codes = max([n_classes - 1, *(sets or {})]) + 1
+        allowed = torch.zeros(codes, n_classes, dtype=torch.bool)
+        allowed[:n_classes] = torch.eye(n_classes, dtype=torch.bool)
+        for code, some in (sets or {}).items():
+            allowed[code, list(some)] = True
+        self.allowed: torch.Tensor
+        self.register_buffer("allowed", allowed)
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits
+            (N, classes, spatial).
+        target
+            (N, 1, spatial), class numbers and codes.
+        """
+        codes = target[:, 0].long()
+        allowed = self.allowed.to(codes.device)
+        log = nn.functional.log_softmax(logits.float(), dim=1)
+        present = torch.unique(codes)
+        if int(present[-1]) < self.n_classes:
+            entropy = nn.functional.nll_loss(log, codes)
+        else:
+            entropy = self._set_entropy(log, codes, allowed)
+        return entropy + self._dice(log.exp(), codes, present, allowed)
+
+    def _set_entropy(
+        self, log: torch.Tensor, codes: torch.Tensor, allowed: torch.Tensor
+    ) -> torch.Tensor:
+        known = ~allowed.all(dim=1)[codes]
+        if not known.any():
+            return log.sum() * 0
+        # (voxels, classes) of those that say something
+        voxels, wanted = log.movedim(1, -1)[known], allowed[codes[known]]
+        return -voxels.masked_fill(~wanted, -torch.inf).logsumexp(dim=1).mean()
+
+    def _dice(
+        self,
+        chance: torch.Tensor,
+        codes: torch.Tensor,
+        present: torch.Tensor,
+        allowed: torch.Tensor,
+    ) -> torch.Tensor:
+        scores = []
+        for code in present.tolist():
+            own = allowed[code]
+            if own[0]:  # background, or a set with it
+                continue
+            # a voxel counts where its own set lies within this one or wholly outside
+            inside = ~(allowed & ~own).any(dim=1)
+            decided = inside | ~(allowed & own).any(dim=1)
+            mask = decided[codes]
+            wanted = inside[codes] & mask
+            got = chance[:, own].sum(dim=1) * mask
+            overlap = (got * wanted).sum()
+            scores.append((2 * overlap + 1e-5) / (got.sum() + wanted.sum() + 1e-5))
+        if not scores:
+            return chance.sum() * 0
+        return 1 - torch.stack(scores).mean()
