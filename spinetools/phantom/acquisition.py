@@ -55,6 +55,8 @@ class Acquisition:
         Signal of a motion ghost over the image's.
     flow
         How much of CSF's signal flowing takes away, at most.
+    band_mm
+        A saturation band takes the signal of what lies this far in front of the cord; 0 for none.
     motion
         How far the patient moves between lines of k-space, mm.
     cross_talk, uneven
@@ -78,6 +80,7 @@ class Acquisition:
     ringing: float = 0.0
     ghost: float = 0.0
     flow: float = 0.0
+    band_mm: float = 0.0
     motion: float = 0.0
     cross_talk: float = 0.0
     uneven: float = 0.0
@@ -94,7 +97,8 @@ _SNR = {
     "stir": 15.0, "dixon": 25.0, "relax": 20.0, "ct": 45.0,
 }  # fmt: skip
 
-#: Share of images in which something goes wrong that usually does not.
+#: Share of images with a saturation band, and in which something goes wrong that usually does not.
+_BAND_SHARE = 0.2
 _MOTION_SHARE, _TALK_SHARE, _WRAP_SHARE, _PADDING_SHARE = 0.15, 0.3, 0.08, 0.1
 
 
@@ -115,6 +119,7 @@ def draw_acquisition(contrast: str, rng: np.random.Generator) -> Acquisition:
         return Acquisition(snr=drawn.snr, coil=0.0, bias=0.0, blur=blur, magnitude=False)
     return replace(
         drawn,
+        band_mm=_now_and_then(rng, _BAND_SHARE, 38.0, 65.0),
         motion=_now_and_then(rng, _MOTION_SHARE, 0.4, 2.0),
         cross_talk=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
         uneven=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
@@ -216,8 +221,8 @@ def simulate(
         else:
             bright = float(from_hounsfield(np.array([_METAL_HU], dtype=np.float32))[0])
             image = scanner.metal_ct(image, space, labels.implants, bright)
-    coil = scanner.Coil(acquisition.coil, acquisition.bias)
-    if coil.fall_off > 0 or coil.bias > 0:
+    coil = scanner.Coil(acquisition.coil, acquisition.bias, acquisition.band_mm)
+    if coil.fall_off > 0 or coil.bias > 0 or coil.band_mm > 0:
         image *= spread(*scanner.sensitivity(coil, space, labels.cord_mm, rng)).clip(0.01, None)
     image = _disturb(scanner.fold(image, margin), space, acquisition, rng)
     sigma = np.float32(1 / acquisition.snr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
@@ -92,6 +94,7 @@ def make_subject(
         fat=float(np.clip(rng.gamma(3.0, 3.5), 2.5, 32.0)),
         muscle_seed=int(rng.integers(2**31)),
         neck=float(rng.uniform(0.9, 1.15)),
+        **_draw_build(seed),
     )
     return Subject(
         seed=int(seed),
@@ -114,6 +117,16 @@ def make_subject(
 def _draw(rng: np.random.Generator, numbers_: tuple[float, float, float, float]) -> float:
     mean, deviation, low, high = numbers_
     return float(np.clip(rng.normal(mean, deviation), low, high))
+
+
+def _draw_build(seed: int) -> dict[str, Any]:
+    """Draw what more there is to a habitus, from a stream of its own."""
+    rng = np.random.default_rng([seed, 7])
+    return {
+        "cortex": float(rng.uniform(0.7, 1.4)),
+        "jaw": float(rng.uniform(-0.5, 0.7)),
+        "arms": bool(rng.random() < 0.7),
+    }
 
 
 def _lost(pitch: FloatArray, discs: FloatArray, found: Pathology) -> FloatArray:

@@ -60,7 +60,10 @@ def body(vertebra: Vertebra, x: F32, y: F32, z: F32) -> F32:
 
 
 def disc(part: Disc, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
-    """Distances to a disc and to its nucleus; the bodies painted over it give it its height."""
+    """Distances to a disc and to its nucleus; the bodies painted over it give it its height.
+
+    The nucleus is a lens whose edge is meant to be soft.
+    """
     a, b = part.width / 2 + 0.6, part.depth / 2 + 0.6
     rim = super_ellipse(x, y, a, b, 2.4)
     bulge = np.clip(1 - (x / a) ** 2, 0, 1) * np.clip(1 - (y / b) ** 2, 0, 1)
@@ -70,10 +73,14 @@ def disc(part: Disc, x: F32, y: F32, z: F32) -> tuple[F32, F32]:
         for fill, slope in zip(part.fill, part.slope, strict=True)
     )
     whole: F32 = np.maximum(rim, np.maximum(z - half - above, -z - half - below), dtype=np.float32)
-    thick = part.height / 2 - 0.4 + 0.8 * bulge
-    core = ellipse(x, y + 0.06 * part.depth, 0.33 * part.width, 0.31 * part.depth)
-    inner = np.maximum(z - thick - 0.8 * above, -z - thick - 0.8 * below)
-    return whole, np.maximum(core, inner, dtype=np.float32)
+    thick = max(part.height / 2 + 0.6, 0.8)
+    back = y + 0.06 * part.depth
+    # a lens: thick in the middle, thin towards the annulus
+    radius = np.sqrt((x / (0.37 * part.width)) ** 2 + (back / (0.35 * part.depth)) ** 2)
+    lens = np.float32(thick) * np.sqrt(np.clip(1 - radius**2, 0, 1))
+    inner = np.maximum(z - lens - 0.8 * above, -z - lens - 0.8 * below)
+    rim_of_core = (radius - 1) * np.float32(0.3 * part.depth)
+    return whole, np.maximum(rim_of_core, inner, dtype=np.float32)
 
 
 def arch(vertebra: Vertebra, x: F32, y: F32, z: F32) -> F32:

@@ -51,8 +51,7 @@ class Phantom:
     cord_soft, canal_soft
         Share of each voxel that is cord, or dural sac with all it holds.
     structures
-        uint8, ids of the label table's column ``totalspineseg``, and those of
-        :data:`~spinetools.phantom.labels.VARIANT_IDS`.
+        uint8, ids of the label table's column ``totalspineseg``.
     seen
         uint8, 0 where the image was padded with zeros: there is no truth there either.
     subject
@@ -219,9 +218,15 @@ def _seen(space: Space, padding: float, rng: np.random.Generator) -> npt.NDArray
     seen = np.ones(space.shape, dtype=np.uint8)
     axis, ends = int(rng.integers(3)), int(rng.integers(1, 4))
     width = int(padding * space.shape[axis])
-    along = np.moveaxis(seen, axis, 0)
-    if width and ends & 1:
-        along[:width] = 0
-    if width and ends & 2:
-        along[-width:] = 0
+    # half of the borders are bent, as where a gradient's distortion has been corrected
+    bend = float(rng.uniform(0, 1.5)) * int(rng.integers(2))
+    other = (axis + 1) % 3 if rng.random() < 0.5 else (axis + 2) % 3
+    if width:
+        places = np.indices(space.shape, sparse=True)[axis]
+        across = np.indices(space.shape, sparse=True)[other] / max(space.shape[other] - 1, 1)
+        edge = width * (1 + bend * (2 * across - 1) ** 2)
+        if ends & 1:
+            seen[np.broadcast_to(places < edge, space.shape)] = 0
+        if ends & 2:
+            seen[np.broadcast_to(space.shape[axis] - 1 - places < edge, space.shape)] = 0
     return seen

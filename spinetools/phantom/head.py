@@ -33,7 +33,7 @@ def paint_head(canvas: Canvas, field: Field) -> None:
         return
     cerebrum = field.ball((0, 16, 88), (66, 86, 62), box)
     fossa = field.ball((0, -22, 34), (52, 44, 36), box)
-    cavity = np.minimum(cerebrum, fossa, out=fossa)
+    cavity = np.minimum(cerebrum, fossa)
     below = field.s[box] + 2  # the skull ends at the foramen magnum
     clivus = field.ball((0, 21 + 6, 24), (14, 9, 26), box)
     petrous: F32 = np.minimum(
@@ -51,6 +51,8 @@ def paint_head(canvas: Canvas, field: Field) -> None:
     canvas.paint(box, petrous + 3, Tissue.CORTEX)
     canvas.paint(box, cavity, Tissue.CSF)
     folds = np.abs(field.lattice.spread(waves(field, 11, 26.0, 30.0))[box])
+    leaves = _folia(field, box)
+    folds = np.where(fossa < cerebrum, leaves, folds)
     cortex = np.maximum(cavity + 2.5, 0.6 - folds * 3.0)
     tent = np.abs(field.s[box] + 58 * scale - 0.25 * field.v[box]) - 1.2
     gap = np.maximum(tent, field.v[box] - 5)
@@ -58,6 +60,16 @@ def paint_head(canvas: Canvas, field: Field) -> None:
     canvas.paint(box, grey, Tissue.BRAIN_GREY)
     canvas.paint(box, np.maximum(grey + 3.0, 2.2 - folds * 3.0), Tissue.BRAIN_WHITE)
     _paint_brainstem(canvas, field, box)
+
+
+def _folia(field: Field, box: Box) -> F32:
+    """Distance-like field of the cerebellum's leaves: thin sheets that curve about its middle."""
+    scale = np.float32(field.subject.habitus.scale)
+    y, z = field.v[box] + 22 * scale, -field.s[box] - 30 * scale
+    bent = field.lattice.spread(waves(field, 14, 40.0, 40.0))[box]
+    turns = np.arctan2(z, -y) * np.float32(9) + np.sqrt(y * y + z * z) / (6 * scale) + bent
+    leaves: F32 = np.abs(np.sin(turns)).astype(np.float32)
+    return leaves
 
 
 def _paint_brainstem(canvas: Canvas, field: Field, box: Box) -> None:

@@ -28,22 +28,9 @@ _SLAB_VOXELS = 3_000_000
 _ARRAYS = ("top", "under", "share", "sac", "cord", "grey", "root", "structure")
 
 
-#: Identities of what variants add; the label table's column ``totalspineseg`` has none for them.
-VARIANT_IDS = {
-    "vertebrae_L6": 17,
-    "vertebrae_T13": 42,
-    "disc_T12_T13": 225,
-    "disc_T13_L1": 226,
-    "disc_L5_L6": 227,
-    "disc_L6_S": 228,
-    "disc_L4_S": 229,
-}
-
-
 def structure_ids() -> dict[str, int]:
     """Return the identity of each structure by its name (``vertebrae_C2``, ``disc_C2_C3``)."""
-    known = {s.name: s.values["totalspineseg"] for s in structures() if "totalspineseg" in s.values}
-    return known | VARIANT_IDS
+    return {s.name: s.values["totalspineseg"] for s in structures() if "totalspineseg" in s.values}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +48,7 @@ class LabelVolume:
         Shares of each voxel (float32, 0–1): dural sac with all it holds, cord, the cord's grey
         matter, nerve roots.
     structure
-        uint8, ids of the label table's column ``totalspineseg``, and :data:`VARIANT_IDS`.
+        uint8, ids of the label table's column ``totalspineseg``.
     cord_mm
         (N, 3) points along the cord's line in world mm, for coils to lie along.
     implants

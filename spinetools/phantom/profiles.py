@@ -198,7 +198,7 @@ def _draw_gap_behind(
     number = continuous_level(s, ends)  # whole at each disc, also where a vertebra is added
     last = column.n + 0.5
     curve = PchipInterpolator(places, np.array([1.2, 1.6, 1.8, 3.0, 3.5, 5.5, 6.0]))
-    pads = 1 + 0.5 * np.cos(2 * np.pi * number) * np.clip((number - 7) / 3, 0, 1)
+    pads = 1 + 0.75 * np.cos(2 * np.pi * number) * np.clip((number - 7) / 3, 0, 1)
     gap = curve(np.clip(s, places[0], places[-1])) * rng.uniform(0.7, 1.3)
     result: FloatArray = gap * np.where(number < last, pads, 1.0)
     return result

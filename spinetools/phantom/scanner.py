@@ -12,17 +12,22 @@ from spinetools.image import Space
 from spinetools.phantom.lattice import Float32Array, FloatArray, interpolation
 from spinetools.phantom.subject import Implant
 
+#: Width of a saturation band's edge, mm, and share of the signal left inside.
+_BAND_EDGE_MM, _BAND_LEFT = 4.0, (0.05, 0.3)
+
 
 @dataclass(frozen=True)
 class Coil:
     """How uneven the sensitivity is.
 
     ``fall_off``: 0 even, 1 the full fall-off of a surface coil behind the spine; ``bias``: standard
-    deviation of the logarithm of a smooth random field on top.
+    deviation of the logarithm of a smooth random field on top; ``band_mm``: a saturation band takes
+    the signal of what lies this far in front of the cord (0 for none).
     """
 
     fall_off: float
     bias: float
+    band_mm: float = 0.0
 
 
 def sensitivity(
@@ -59,6 +64,11 @@ def sensitivity(
         for _ in range(4):
             wave = rng.normal(size=3) * 2.0
             log += coil.bias * np.cos(place @ wave + rng.uniform(0, 2 * np.pi)) / np.sqrt(2)
+    if coil.band_mm > 0:
+        order = np.argsort(cord_mm[:, 2])
+        front = np.interp(world[..., 2], cord_mm[order, 2], cord_mm[order, 1])
+        inside = (world[..., 1] - front - coil.band_mm) / _BAND_EDGE_MM
+        log += np.log(rng.uniform(*_BAND_LEFT)) / (1 + np.exp(-np.clip(inside, -30, 30)))
     return np.exp(log), tuple(w for _, w in pairs)
 
 

@@ -21,6 +21,20 @@ JET_SCALES = ((9.0, 0.5), (25.0, 0.9))
 _DISC_GAIN = 2.0
 
 
+#: Where the texture exceeds this, muscle holds fat; how much, as (mean, SD) of its share there.
+MARBLED_ABOVE, _MARBLING = 0.6, (0.1, 0.3)
+
+
+def marbling(table: TissueTable, rng: np.random.Generator) -> np.float32:
+    """Draw how much fat between fibres changes the signal of muscle at most.
+
+    None where the table has no texture for muscle.
+    """
+    share = max(float(rng.normal(*_MARBLING)), 0.0)
+    fat = float(table.mean[Tissue.FAT_PLANE] - table.mean[Tissue.MUSCLE])
+    return np.float32(min(share, 0.8) * fat * (table.texture[Tissue.MUSCLE] > 0))
+
+
 def draw_gains(table: TissueTable, rng: np.random.Generator) -> Float32Array:
     """Draw the relative signal of each structure's tissues, (256,) by its identity."""
     deviates = rng.normal(0, 1, 256)
@@ -50,6 +64,11 @@ def tissue_signal(
 
     image = signal(labels.top)
     image *= gains[labels.structure]
+    image += (
+        marbling(table, rng)
+        * np.clip(pattern - MARBLED_ABOVE, 0, 1)
+        * (labels.top == Tissue.MUSCLE)
+    )
     edge = np.nonzero(labels.share < 1)
     share = labels.share[edge]
     other = mean[labels.under[edge]] * (1 + rough[labels.under[edge]] * pattern[edge])

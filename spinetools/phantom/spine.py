@@ -14,8 +14,14 @@ from spinetools.phantom.shapes import F32, capsule, ellipsoid, super_ellipse
 from spinetools.phantom.subject import Disc, Vertebra
 from spinetools.phantom.tissues import Tissue
 
-#: Thickness of cortical bone, mm.
+#: Thickness of cortical bone, mm, times the subject's own factor.
 _CORTEX_BODY_MM, _CORTEX_ARCH_MM = 0.8, 1.1
+
+#: Level where epidural fat begins: below the cistern that the head is painted with.
+_FIRST_EPIDURAL = 0.1
+
+#: Width of the transition from nucleus to annulus, mm.
+_NUCLEUS_EDGE_MM = 2.2
 
 #: Discs more degenerate than this are dark.
 _DARK_DISC = 0.55
@@ -91,7 +97,7 @@ def _paint_canal_wall(canvas: Canvas, field: Field) -> None:
         return
     wall = _canal_distance(field, box)
     level = field.along(p["level"], box)
-    outside = np.maximum(-level, level - 28.5) * 20
+    outside = np.maximum(_FIRST_EPIDURAL - level, level - 28.5) * 20
     behind = field.v[box] - field.along(p["canal_v"] - 0.1 * p["canal_ap"], box)
     ligament = np.maximum(np.maximum(wall - 2.8, behind), outside)
     canvas.paint(box, ligament, Tissue.LIGAMENT)
@@ -145,7 +151,9 @@ def _paint_disc(canvas: Canvas, part: Disc, structure: int) -> None:
         np.minimum(whole, ellipsoid(patch.x, back, patch.z, radii), out=whole)
     canvas.paint(patch.box, whole, Tissue.ANNULUS, structure)
     dark = part.degeneration > _DARK_DISC
-    canvas.paint(patch.box, core, Tissue.NUCLEUS_DARK if dark else Tissue.NUCLEUS)
+    tissue = Tissue.NUCLEUS_DARK if dark else Tissue.NUCLEUS
+    # the nucleus merges into the annulus
+    canvas.paint(patch.box, core, tissue, width=max(_NUCLEUS_EDGE_MM, canvas.width))
 
 
 def _paint_vertebra(
@@ -156,16 +164,17 @@ def _paint_vertebra(
     if patch is None:
         return
     canal = -_canal_distance(field, patch.box)
+    shell = field.subject.habitus.cortex
     ring = bones.arch(vertebra, patch.x, patch.y, patch.z)
     np.maximum(ring, canal, out=ring)
     if vertebra.name == "C1":
         canvas.paint(patch.box, ring, Tissue.CORTEX, structure)
-        canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
+        canvas.paint(patch.box, ring + np.float32(_CORTEX_ARCH_MM * shell), Tissue.ARCH_MARROW)
         return
     block: F32 = np.maximum(bones.body(vertebra, patch.x, patch.y, patch.z), canal)
     canvas.paint(patch.box, np.minimum(ring, block), Tissue.CORTEX, structure)
-    canvas.paint(patch.box, ring + _CORTEX_ARCH_MM, Tissue.ARCH_MARROW)
-    canvas.paint(patch.box, block + _CORTEX_BODY_MM, Tissue.MARROW)
+    canvas.paint(patch.box, ring + np.float32(_CORTEX_ARCH_MM * shell), Tissue.ARCH_MARROW)
+    canvas.paint(patch.box, block + np.float32(_CORTEX_BODY_MM * shell), Tissue.MARROW)
     if vertebra.lesions is not SOUND:
         _paint_lesions(canvas, patch, vertebra, block, discs)
     if vertebra.name[0] in "TL":

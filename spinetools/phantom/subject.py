@@ -127,6 +127,9 @@ class Habitus:
     fat: float  # thickness of subcutaneous fat at the back
     muscle_seed: int
     neck: float  # relative thickness of neck and trunk
+    cortex: float = 1.0  # relative thickness of cortical bone
+    jaw: float = 0.0  # how much lower than usual the chin is, in levels
+    arms: bool = False  # whether they lie beside the trunk
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ _END_MM = 14.0
 def paint_surroundings(canvas: Canvas, field: Field) -> F32:
     """Paint everything but bones and what they hold; returns the distance to the skin."""
     skin = _outline(field)
+    if field.subject.habitus.arms:
+        _paint_arms(canvas, field)
     canvas.paint(WHOLE, skin, Tissue.SKIN)
     inner = _paint_fat(canvas, field, skin)
     _paint_fat_planes(canvas, field, inner)
@@ -34,14 +36,54 @@ def paint_surroundings(canvas: Canvas, field: Field) -> F32:
     return skin
 
 
+def _paint_arms(canvas: Canvas, field: Field) -> None:
+    """Paint arms beside the trunk, hanging from the shoulders; the trunk is painted over them."""
+    habitus = field.subject.habitus
+    level, _, _, half = np.array(organs.OUTLINE).T
+    trunk = field.by_level(level, half * habitus.scale * habitus.neck)
+    arm = np.array(organs.ARM)
+    radius, front = (field.by_level(arm[:, 0], arm[:, i] * habitus.scale) for i in (1, 2))
+    place = np.maximum(trunk + radius + 4, 1.18 * radius + 150 * habitus.scale)
+    table = field.subject.profiles["level"]
+    rows = np.nonzero((table >= arm[0, 0]) & (table <= arm[-1, 0]))[0]
+    for side in (1, -1):
+        box = _tube_box(canvas, field, rows, (side * place, front, radius, radius), 4.0)
+        if box is None:
+            continue
+        shape = ellipse(
+            side * field.u[box] - field.along(place, box),
+            field.v[box] - field.along(front, box),
+            field.along(radius, box),
+            field.along(1.1 * radius, box),
+        )
+        along = field.along(table, box)
+        shape = np.maximum(shape, 25 * np.maximum(arm[0, 0] - along, along - arm[-1, 0]))
+        bone = shape + field.along(radius, box)
+        skin = np.float32(1.6 + 0.35 * habitus.fat)
+        for distance, tissue in (
+            (shape, Tissue.SKIN),
+            (shape + np.float32(1.6), Tissue.FAT),
+            (shape + skin, Tissue.MUSCLE),
+            (bone - np.float32(12), Tissue.CORTEX),
+            (bone - np.float32(8), Tissue.SKULL_MARROW),
+        ):
+            canvas.paint(box, distance.astype(np.float32), tissue)
+
+
 def _outline(field: Field) -> F32:
     habitus = field.subject.habitus
     level, back, front, half = np.array(organs.OUTLINE).T
     # what fat adds beyond a lean body lies outside of it
     more = np.interp(level, *np.array(organs.FAT_BY_LEVEL).T) * (habitus.fat - 10.0) * 0.6
+    # the chin lies at another level in everyone
+    face = level + habitus.jaw * np.clip((organs.FACE_ABOVE - level) / 2, 0, 1)
     table_back, table_front, table_half = (
-        field.by_level(level, values * habitus.scale * habitus.neck + extra)
-        for values, extra in ((back, -more), (front, 0.8 * more), (half, more))
+        field.by_level(at, values * habitus.scale * habitus.neck + extra)
+        for at, values, extra in (
+            (level, back, -more),
+            (face, front, 0.8 * more),
+            (level, half, more),
+        )
     )
     middle = field.along((table_back + table_front) / 2)
     depth = field.along((table_front - table_back) / 2)

@@ -133,7 +133,7 @@ def cord_levels(
 
 def disc_points(subject: Subject, space: Space) -> npt.NDArray[np.uint8]:
     """Mark the posterior edge of each disc that SCT numbers with one voxel of its value."""
-    values = {s.level: s.values["sct_disc"] for s in structures() if s.kind == "disc"}
+    values = {s.level: s.values["sct_disc"] for s in structures() if "sct_disc" in s.values}
     result = np.zeros(space.shape, dtype=np.uint8)
     for disc in subject.discs:
         if disc.name not in values:  # beside T13 and L6, or above the sacrum without an L5

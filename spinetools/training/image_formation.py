@@ -21,7 +21,13 @@ from spinetools.phantom.acquisition import FINEST_MM, Acquisition, coarse_space,
 from spinetools.phantom.contrast import TissueTable, from_hounsfield
 from spinetools.phantom.labels import LabelVolume
 from spinetools.phantom.lattice import interpolation
-from spinetools.phantom.signal import JET_SCALES, TEXTURE_SCALES, draw_gains
+from spinetools.phantom.signal import (
+    JET_SCALES,
+    MARBLED_ABOVE,
+    TEXTURE_SCALES,
+    draw_gains,
+    marbling,
+)
 from spinetools.phantom.subject import Implant
 from spinetools.phantom.tissues import Tissue
 
@@ -92,8 +98,8 @@ def simulate(
             image = _blur(image, axis, sigma)
     if labels.implants:
         image = _metal(image, space, labels.implants, acquisition, rng)
-    coil = scanner.Coil(acquisition.coil, acquisition.bias)
-    if coil.fall_off > 0 or coil.bias > 0:
+    coil = scanner.Coil(acquisition.coil, acquisition.bias, acquisition.band_mm)
+    if coil.fall_off > 0 or coil.bias > 0 or coil.band_mm > 0:
         field, weights = scanner.sensitivity(coil, space, labels.cord_mm, rng)
         image = image * _spread(field, weights, labels.device).clamp_min(0.01)
     image = _disturb(_fold(image, margin), space, acquisition, rng)
@@ -118,6 +124,8 @@ def tissue_signal(
     rough = torch.from_numpy(np.asarray(table.texture, dtype=np.float32)).to(device)
     top, under = labels.top.int(), labels.under.int()
     first = mean[top] * (1 + rough[top] * pattern) * gains[labels.structure.int()]
+    fatty = (pattern - MARBLED_ABOVE).clamp(0, 1) * (top == int(Tissue.MUSCLE))
+    first = first + float(marbling(table, rng)) * fatty
     second = mean[under] * (1 + rough[under] * pattern)
     image = torch.lerp(second, first, labels.share)
     moving: torch.Tensor | float = 1.0

@@ -22,6 +22,7 @@ from spinetools.phantom import (
 )
 from spinetools.phantom.acquisition import coarse_space, fine_space
 from spinetools.phantom.subject import Implant
+from spinetools.phantom.tissues import Tissue
 
 GridMaker = Callable[..., Space]
 PERFECT = Acquisition(snr=1e6, coil=0.0, bias=0.0, blur=(0, 0, 0), style="volume")
@@ -162,3 +163,29 @@ def test_mishaps_happen_now_and_then() -> None:
     ct = draw_acquisition("ct", np.random.default_rng(0))
     assert not ct.magnitude
     assert ct.motion == ct.ringing == ct.coil == ct.bias == ct.ghost == 0
+
+
+def test_saturation_band_darkens_what_lies_in_front(box_at: GridMaker) -> None:
+    labels = paint_labels(make_subject(7), box_at(make_subject(7), 20.0, (20, 160, 40), 2.0))
+    table = draw_table("t2", np.random.default_rng(0))
+    flat = replace(table, mean=np.ones_like(table.mean), texture=table.texture * 0, gain=0.0)
+    image = simulate(labels, flat, replace(PERFECT, band_mm=40.0), np.random.default_rng(0))
+    assert image[:, :50].mean() == pytest.approx(1, abs=0.03)  # to 20 mm in front of the cord
+    assert image[:, 70:].mean() < 0.4
+
+
+def test_arms_lie_beside_the_trunk_in_some(box_at: GridMaker) -> None:
+    subjects = [make_subject(seed) for seed in range(40)]
+    assert 0.4 < np.mean([subject.habitus.arms for subject in subjects]) < 0.95
+    subject = subjects[0]
+    space = box_at(subject, 17.0, (620, 160, 8), 4.0)
+    without, beside = (
+        paint_labels(
+            replace(subject, habitus=replace(subject.habitus, arms=arms)), space
+        ).top  # fmt: skip
+        for arms in (False, True)
+    )
+    widths = [int((top > 0).any(axis=(1, 2)).sum()) * 4.0 for top in (without, beside)]
+    assert 110 < widths[1] - widths[0] < 220  # two arms, and the gaps
+    assert (beside[without > 0] == without[without > 0]).mean() > 0.99  # the trunk is the same
+    assert (beside == Tissue.CORTEX).sum() > (without == Tissue.CORTEX).sum() + 20
