@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,9 @@ import torch
 from torch import nn
 
 from spinetools.files import atomic_path
+from spinetools.training.provenance import commit
+
+__all__ = ["Schedule", "commit", "fit", "load_checkpoint", "soft_loss"]
 
 logger = logging.getLogger(__name__)
 
@@ -141,11 +143,3 @@ def soft_loss(logits: torch.Tensor, target: torch.Tensor, with_dice: bool = True
                 total + 1 - (2 * (chance * wanted).sum() + 1) / (chance.sum() + wanted.sum() + 1)
             )
     return total
-
-
-def commit() -> str:
-    """Return the commit that is checked out, or ``unknown``."""
-    answer = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "unknown"

@@ -21,9 +21,9 @@ from scipy import ndimage
 from spinetools.errors import InputError
 from spinetools.files import write_json
 from spinetools.image import Image
-from spinetools.training.loop import commit
 from spinetools.training.nnunet_phantom import VIEWS, Sample, phantom_samples, sample_name
 from spinetools.training.nnunet_targets import DATASETS, Dataset, disc_mask, phantom_names
+from spinetools.training.provenance import commit
 
 logger = logging.getLogger(__name__)
 

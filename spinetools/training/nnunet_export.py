@@ -15,9 +15,9 @@ from spinetools.files import atomic_path
 from spinetools.models.card import ModelCard
 from spinetools.optional import require
 from spinetools.training.export import export
-from spinetools.training.loop import commit
 from spinetools.training.nnunet_dataset import Layout
 from spinetools.training.nnunet_targets import DATASETS, Dataset
+from spinetools.training.provenance import commit
 
 require("onnx", "nnunet")
 

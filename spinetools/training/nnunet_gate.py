@@ -91,8 +91,8 @@ def check(model: Path, trained: Trained, channels: Sequence[Image]) -> dict[str,
             raise ModelError(f"the network finds nothing on the {name}: train it longer")
         if value < LEAST_AGREEMENT:
             raise ModelError(
-                f"{model} gives other labels than nnU-Net on the {name}: Dice {value:.5f}, expected "
-                f"at least {LEAST_AGREEMENT}"
+                f"{model} gives other labels than nnU-Net on the {name}: Dice {value:.5f}, "
+                f"expected at least {LEAST_AGREEMENT}"
             )
     return found
 

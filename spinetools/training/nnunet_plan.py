@@ -47,18 +47,18 @@ FEATURES = (16, 32, 64, 128, 160)
 CONVOLUTIONS, CONVOLUTIONS_UP = (1, 2, 2, 2, 2), (2, 2, 2, 1)
 
 
-class SpineFingerprint(DatasetFingerprintExtractor):  # type: ignore[misc]  # nnU-Net has no types
+class SpineFingerprint(DatasetFingerprintExtractor):
     """Looks at some cases evenly spread: the plans are fixed but for sizes and intensities told."""
 
     def __init__(self, number: int, num_processes: int = 1, verbose: bool = False) -> None:
         super().__init__(number, num_processes, verbose)
-        cases = sorted(self.dataset)
-        step = -(-len(cases) // MOST_CASES)
-        self.dataset = {case: self.dataset[case] for case in cases[::step]}
+        whole: dict[str, Any] = self.dataset
+        step = -(-len(whole) // MOST_CASES)
+        self.dataset = {case: whole[case] for case in sorted(whole)[::step]}
         self.num_foreground_voxels_for_intensitystats = 1e6  # nnU-Net's 1e8 take a gigabyte
 
 
-class SpinePlanner(ExperimentPlanner):  # type: ignore[misc]  # nnU-Net has no types
+class SpinePlanner(ExperimentPlanner):
     """Plans with a fixed voxel size, patch and network, in x, y, z order.
 
     nnU-Net's own planner fills a graphics card: patches of 128 voxels and 30 million weights, batch

@@ -31,7 +31,7 @@ RISE = 100
 N_FOLDS = 5
 
 
-class SpineTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no types
+class SpineTrainer(nnUNetTrainer):
     """Trainer of the vertebra networks.
 
     On any device: left-right mirroring only (a spine upside down is none), oversampling of the
@@ -187,7 +187,8 @@ class SpineTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no types
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = self.device.type
         dtype = torch.bfloat16 if self.on_cpu else torch.float16
-        return torch.autocast(kind, dtype=dtype, enabled=kind in ("cpu", "cuda"))
+        context: AbstractContextManager[Any] = torch.autocast(kind, dtype=dtype)
+        return context
 
     def save_checkpoint(self, filename: str) -> None:
         """Write a checkpoint; a killed run leaves the old one.
@@ -207,7 +208,7 @@ class SpineTrainer(nnUNetTrainer):  # type: ignore[misc]  # nnU-Net has no types
         return max(there, key=lambda path: path.stat().st_mtime, default=None)
 
 
-class _FirstChannel(BasicTransform):  # type: ignore[misc]  # has no types
+class _FirstChannel(BasicTransform):
     """Applies a transform of intensities to the first channel alone."""
 
     def __init__(self, transform: BasicTransform) -> None:
