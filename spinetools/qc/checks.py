@@ -206,7 +206,9 @@ def label_order(frame: Frame, marks: Sequence[Mark]) -> list[Flag]:
         for half in (0.0, 0.5):
             kind = [item for item in known if item[1] % 1 == half]
             skipped = [
-                (upper[2], lower[2]) for upper, lower in pairwise(kind) if lower[1] - upper[1] > 1
+                (upper[2], lower[2])
+                for upper, lower in pairwise(kind)
+                if len(kind) >= LEAST_LABELS and lower[1] - upper[1] > 1
             ]
             if skipped:
                 first, second = skipped[0]

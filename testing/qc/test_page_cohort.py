@@ -127,7 +127,7 @@ def test_keys_and_clicks_lead_to_the_case_and_back(cohort, visit):
 
 def test_the_search_chooses_the_subjects(cohort, visit):
     page = visit(cohort)
-    page.press("/", *"sub-0", ESCAPE)
+    page.press("/", *"sub-0", ESCAPE, ESCAPE)
     page.press("a", "/", *"sub-03")
     assert len(page.all("#cohort-rows .subject")) == 1
 
