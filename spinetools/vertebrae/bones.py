@@ -36,6 +36,8 @@ _C1_RING_MM, _DENS_HALF_MM, _DENS_FRONT_MM = 17.0, 6.0, (2.0, 14.0)
 #: An arch without its body is named from this size; it hangs down by this share of how far it
 #: lies behind the canal, and lies within this distance of where it is expected, mm.
 _LEAST_ARCH_MM3, _HANG, _MOST_ARCH_MM = 60.0, 0.6, 24.0
+#: Arches hang from this far behind the canal's middle on, mm.
+_HANG_FROM_MM = 8.0
 #: Discs that were not seen are thought of up to this far beyond the image, mm.
 _BEYOND_MM = 15.0
 
@@ -150,8 +152,10 @@ def name_vertebrae(
         _mark_top(columns, seeds, bone, planes[0], scale, line, spacing)
     owner = _owners(seeds, masks)
     places = _middles(planes, anatomy, scale, line)
+    # where all bone is one mask, names meet at the height of the discs rather than half-way
+    hills = _hills(bone, places, line, spacing) if len(masks) == 1 else None
     for i, mask in enumerate(masks):
-        here = _flow(mask, np.where(mask & (owner == i)[seeds], seeds, 0).astype(np.int16))
+        here = _flow(mask, np.where(mask & (owner == i)[seeds], seeds, 0).astype(np.int16), hills)
         if len(masks) > 1:
             _name_orphans(here, mask, np.flatnonzero(owner == i), places, line, spacing)
         result[mask] = here[mask]
@@ -298,13 +302,29 @@ def _name_orphans(
             here[box][piece] = numbers[nearest]
 
 
-def _flow(mask: Bools, seeds: Ints) -> Ints:
-    """Let names spread within a mask, each as fast as the other."""
+def _hills(bone: Bools, places: FloatArray, line: Line, spacing: float) -> npt.NDArray[np.uint8]:
+    """Draw a landscape that is low at the height of each vertebra and high between them."""
+    voxels = np.argwhere(bone)
+    s, _, front, _ = coordinates(line, voxels * spacing)
+    # what lies behind the canal hangs down
+    s -= _HANG * np.clip(-front - _HANG_FROM_MM, 0, 25)
+    level = np.interp(s, places, np.arange(len(places)))
+    hills = np.zeros(bone.shape, np.uint8)
+    height = np.abs(level - np.rint(level))
+    # the sacrum's wings reach up beside the last free vertebra: even ground between the two
+    height[level > len(places) - 2] = 0.5
+    hills[tuple(voxels.T)] = (200 * height).astype(np.uint8)
+    return hills
+
+
+def _flow(mask: Bools, seeds: Ints, hills: npt.NDArray[np.uint8] | None = None) -> Ints:
+    """Let names spread within a mask, each as fast as the other, from low to high ground."""
     inside = np.where(mask, seeds, 0)
     if not inside.any():
         return inside.astype(np.int16)
     spread: Any = watershed  # untyped
-    result: Ints = spread(np.zeros(mask.shape, np.uint8), inside, mask=mask).astype(np.int16)
+    ground = np.zeros(mask.shape, np.uint8) if hills is None else hills
+    result: Ints = spread(ground, inside, mask=mask).astype(np.int16)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 #: Value of all vertebrae together (``-step1``): no scheme uses it for anything else.
 ANY_VERTEBRA_VALUE = 99
-#: Code of the NIfTI extension that label tables are written under (Caret's XML).
-_CARET = 30
+#: Code of the NIfTI extension that the label table (Caret's XML) is written under: that of no
+#: particular kind, as TotalSegmentator writes it, which every reader gives back as it is.
+_CODE = 0
+_ROOT = b"<CaretExtension>"
 #: Groups that ``-structures`` takes beside names and levels.
 GROUPS = ("vertebrae", "discs", "sacrum", "cord", "canal")
 
@@ -133,12 +136,21 @@ def with_names(image: Image, names: Mapping[int, str]) -> Image:
         f"</Label>\n{rows}\n    </LabelTable>\n    <VolumeType><![CDATA[Label]]></VolumeType>\n"
         "  </VolumeInformation>\n</CaretExtension>\n"
     )
-    others = [extension for extension in header.extensions if extension.get_code() != _CARET]
+    others = [extension for extension in header.extensions if _ROOT not in _content(extension)]
     del header.extensions[:]
-    header.extensions.append(nib.nifti1.Nifti1Extension(_CARET, text.encode()))
+    header.extensions.append(nib.nifti1.Nifti1Extension(_CODE, text.encode()))
     header.extensions.extend(others)
     header["descrip"] = b"spinetools labels"
     return Image(image.data, image.space, header=header, path=image.path)
+
+
+def _content(extension: Any) -> bytes:
+    """Return an extension's bytes; nothing where nibabel does not give them."""
+    try:
+        content = extension.get_content()
+    except (NotImplementedError, ValueError):
+        return b""
+    return content if isinstance(content, bytes) else str(content).encode()
 
 
 def dseg_table(names: Mapping[int, str]) -> str:
