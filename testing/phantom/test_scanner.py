@@ -180,9 +180,7 @@ def test_arms_lie_beside_the_trunk_in_some(box_at: GridMaker) -> None:
     subject = subjects[0]
     space = box_at(subject, 17.0, (620, 160, 8), 4.0)
     without, beside = (
-        paint_labels(
-            replace(subject, habitus=replace(subject.habitus, arms=arms)), space
-        ).top  # fmt: skip
+        paint_labels(replace(subject, habitus=replace(subject.habitus, arms=arms)), space).top
         for arms in (False, True)
     )
     widths = [int((top > 0).any(axis=(1, 2)).sum()) * 4.0 for top in (without, beside)]
