@@ -16,9 +16,11 @@ from spinetools.morphology import fill_holes, largest_component, remove_small
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-#: Of several objects in a slice the one nearest to where the cord is expected is kept, if it is no
-#: further away than this.
-FARTHEST_MM = 5.0
+#: How far the cord may lie from the centreline in the slice that the others are compared with.
+FARTHEST_MM = 8.0
+#: From slice to slice, of several objects the one nearest to where the cord is expected is kept, if
+#: it is no further away than the first of these and the second for each millimetre between them.
+ASTRAY_MM, ASTRAY_SHARE = 2.0, 0.3
 #: A gap is filled up to this length, and a single slice whatever its thickness.
 LONGEST_FILLED_GAP_MM = 6.0
 #: A part of the cord by itself, shorter than this, is none where a longer one is there.
@@ -121,22 +123,26 @@ def _one_object_a_slice(mask: BoolArray, line: FloatArray, voxel_mm: FloatArray)
         return kept
     middles = dict(zip(np.rint(line[:, 2]).astype(int).tolist(), line[:, :2], strict=True))
     areas = mask.sum(axis=(0, 1))
-    start = int(areas.argmax())
-    for heights in (range(start, mask.shape[2]), range(start - 1, -1, -1)):
-        aside = np.zeros(2)  # of the cord from the centreline, in the slice before
+    # the most usual of the filled slices: neither a leak nor a sliver
+    some = np.flatnonzero(areas)
+    start = int(some[np.abs(areas[some] - np.median(areas[some])).argmin()])
+    first = np.zeros(2)
+    for heights in (range(start, mask.shape[2]), range(start, -1, -1)):
+        aside, before = first, start  # the cord's place from the centreline, and in which slice
         for k in heights:
             if not areas[k]:
                 continue
-            expected = middles[k] + aside
             places = np.argwhere(labels[:, :, k] > 0)
             own = labels[places[:, 0], places[:, 1], k]
-            away = np.linalg.norm((places - expected) * voxel_mm[:2], axis=1)
-            nearest = int(own[away.argmin()])
-            if away.min() > FARTHEST_MM:
+            away = np.linalg.norm((places - middles[k] - aside) * voxel_mm[:2], axis=1)
+            limit = ASTRAY_MM + ASTRAY_SHARE * abs(k - before) * voxel_mm[2]
+            if away.min() > (FARTHEST_MM if k == start else min(limit, FARTHEST_MM)):
                 continue
-            chosen = places[own == nearest]
+            chosen = places[own == own[away.argmin()]]
             kept[chosen[:, 0], chosen[:, 1], k] = True
-            aside = chosen.mean(axis=0) - middles[k]
+            aside, before = chosen.mean(axis=0) - middles[k], k
+            if k == start:
+                first = aside
     return kept
 
 

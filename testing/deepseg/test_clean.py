@@ -57,6 +57,13 @@ def test_the_object_nearest_the_slice_before_is_kept() -> None:
     assert cleaned.mask[20, 18].all()
 
 
+def test_a_cord_that_is_lost_for_a_while_is_found_again() -> None:
+    chance, line = cord()
+    chance[:, :, 20:35] = 0
+    chance[30:38, 4:12, 22:30] = 1  # something else where the cord is not seen
+    assert filled(run(chance, line)) == [*range(20), *range(35, 60)]
+
+
 def test_the_cord_may_lie_aside_of_the_centreline() -> None:
     chance, line = cord()
     line[:, 0] += np.linspace(0, 8, 60)  # 8 mm off at the top
