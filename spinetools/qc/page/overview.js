@@ -56,7 +56,7 @@ QC.overview = {
 
   // As tall as the stage, but not wider than a third of it. Returns the width that it takes.
   fit(room) {
-    if (!this.view) return 0;
+    if (!this.view || getComputedStyle(QC.byId("overview")).display === "none") return 0;
     const [height, width] = QC.tiles.extent(this.view);
     const scale = Math.min((room.height - 44) / height, Math.max(room.width * 0.33, 120) / width);
     const picture = Math.max(Math.floor(width * scale), 24);
