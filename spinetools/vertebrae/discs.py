@@ -32,7 +32,9 @@ _FRONT_MM, _SIDE_MM = (2.0, 55.0), 28.0
 _MOST_SLOPE = 1.0
 #: Strength of the prior that a disc does not lean sideways, mm² (a slab shows little width).
 _RIDGE_MM2 = 12.0
-_DEEPEST_SPLIT = 4
+#: Heights at which a component has this share of its largest section are a disc's; voxels nearer
+#: than this to a disc's plane belong to it, mm.
+_WIDE, _CORE_MM = 0.35, 6.5
 _SAMPLE = 3000
 
 
@@ -125,32 +127,53 @@ def find_discs(
     return sorted(seen, key=lambda found: found.s)
 
 
-def _split(group: Indices, line: Line, spacing: float, depth: int = 0) -> list[Indices]:
-    """Cut discs that have grown together: voxels go to the nearer of two planes fitted to them."""
+def _split(group: Indices, line: Line, spacing: float) -> list[Indices]:
+    """Cut discs that have grown together: voxels go to the nearest of the planes fitted to them.
+
+    How many there are shows in the heights of the voxels: discs are wide, what joins them is thin.
+    """
     _, residual = _plane(group, line, spacing)
     thickness = float(np.ptp(np.percentile(residual, (2, 98))))
-    if depth == _DEEPEST_SPLIT or (
-        residual.std() <= _MOST_SPREAD_MM and thickness <= _MOST_THICKNESS_MM
-    ):
+    if residual.std() <= _MOST_SPREAD_MM and thickness <= _MOST_THICKNESS_MM:
         return [group]
-    upper = residual > (residual.min() + residual.max()) / 2
-    for _ in range(12):
-        if min(upper.sum(), (~upper).sum()) < 8:
-            return [group]
-        distances = []
-        for side in (upper, ~upper):
-            (centre, normal), _ = _plane(group[side], line, spacing)
-            distances.append(np.abs((group * spacing - centre) @ normal))
-        nearer = distances[0] < distances[1]
-        if (nearer == upper).all():
+    middles = _wide_heights(residual, spacing)
+    if len(middles) < 2:
+        low, high = np.percentile(residual, (10, 90))
+        middles = np.array([low, high])
+    nearest = np.argmin(np.abs(residual[:, None] - middles), axis=1)
+    away = np.abs(residual[:, None] - middles)
+    for _ in range(6):
+        columns = []
+        for k in range(len(middles)):
+            # what joins two discs is far from both planes, and does not count in either
+            core = group[(nearest == k) & (away[:, k] <= _CORE_MM)]
+            if len(core) < 8:
+                columns.append(np.full(len(group), np.inf))
+                continue
+            (centre, normal), _ = _plane(core, line, spacing)
+            columns.append(np.abs((group * spacing - centre) @ normal))
+        away = np.stack(columns, axis=1)
+        before, nearest = nearest, np.argmin(away, axis=1)
+        if (before == nearest).all():
             break
-        upper = nearer
-    return [
-        part
-        for side in (upper, ~upper)
-        if side.sum() >= 8
-        for part in _split(group[side], line, spacing, depth + 1)
-    ]
+    parts = []
+    for k in range(len(middles)):
+        mine = (nearest == k) & (away[:, k] <= _CORE_MM)
+        if mine.sum() >= 8:
+            edge = 1.5 * np.percentile(away[mine, k], 75) + 0.7 * spacing
+            parts.append(group[mine & (away[:, k] <= edge)])
+    return parts
+
+
+def _wide_heights(residual: FloatArray, spacing: float) -> FloatArray:
+    """Return the middles of the heights at which a component is wide."""
+    step = max(1.0, spacing)
+    bins = np.arange(residual.min(), residual.max() + step, step)
+    counts = np.histogram(residual, bins)[0].astype(float)
+    counts = np.convolve(np.pad(counts, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
+    wide = np.flatnonzero(counts >= _WIDE * counts.max())
+    runs = np.split(wide, np.flatnonzero(np.diff(wide) > 1) + 1)
+    return np.array([bins[0] + step * (run.mean() + 0.5) for run in runs])
 
 
 def _plane(

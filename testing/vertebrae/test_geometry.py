@@ -1,0 +1,219 @@
+"""The canal's line, discs as planes, and the last touches, on shapes whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spinetools.errors import NoSpineError
+from spinetools.image import Image, Space
+from spinetools.vertebrae.canal import coordinates, find_line
+from spinetools.vertebrae.discs import find_discs
+from spinetools.vertebrae.finish import clean, close_canal, on_grid
+from spinetools.vertebrae.grid import find_region, isotropic, memory_gb, working_image
+
+SHAPE = (50, 80, 120)
+NOTHING = tuple(np.zeros(SHAPE, np.float32) for _ in range(4))
+
+
+def grid() -> np.ndarray:
+    return np.stack(np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij"), axis=-1) * 1.0
+
+
+def tube(lean: float = 0.0) -> np.ndarray:
+    """A canal of radius 7 that leans to the front by ``lean`` mm a mm upwards."""
+    places = grid()
+    y = 25 + lean * (places[..., 2] - 60)
+    return np.hypot(places[..., 0] - 25, places[..., 1] - y) < 7
+
+
+def slab(z: float, thick: float = 5.0, tilt: float = 0.0, y: float = 50.0) -> np.ndarray:
+    """A disc: round, radius 13, with its middle in front of the canal."""
+    places = grid() - [25, y, z]
+    height = places[..., 2] - tilt * places[..., 1]
+    return (np.hypot(places[..., 0], places[..., 1]) < 13) & (np.abs(height) < thick / 2)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.3, -0.2])
+def test_the_line_follows_the_canal(lean: float) -> None:
+    line = find_line(tube(lean), np.zeros(SHAPE, bool), 1.0)
+    inner = (line.points[:, 2] > 8) & (line.points[:, 2] < 112)
+    expected = 25 + lean * (line.points[inner, 2] - 60)
+    assert np.abs(line.points[inner, 1] - expected).max() < 0.5
+    assert np.abs(line.points[inner, 0] - 25).max() < 0.3
+    # its length is that of the straight line, and its direction upwards
+    assert line.s[-1] == pytest.approx(119 * np.hypot(1, lean), rel=0.02)
+    assert line.up[60] @ [0, lean, 1] / np.hypot(1, lean) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_line_goes_on_straight_where_the_canal_is_not_seen() -> None:
+    canal = tube(0.3)
+    canal[:, :, :30] = False
+    line = find_line(canal, np.zeros(SHAPE, bool), 1.0)
+    low = line.points[line.points[:, 2] < 25]
+    assert np.abs(low[:, 1] - (25 + 0.3 * (low[:, 2] - 60))).max() < 2.0
+    assert line.seen[1] == pytest.approx(89 * np.hypot(1, 0.3), abs=3)
+
+
+def test_without_a_canal_the_line_runs_behind_the_bones() -> None:
+    bones = np.logical_or.reduce([slab(z, 25) for z in (20, 60, 100)])
+    line = find_line(np.zeros(SHAPE, bool), bones, 1.0)
+    assert np.abs(line.points[:, 1] - (50 - 22)).max() < 2
+    with pytest.raises(NoSpineError):
+        find_line(np.zeros(SHAPE, bool), np.zeros(SHAPE, bool), 1.0)
+
+
+def test_coordinates_are_lengths_and_sides() -> None:
+    line = find_line(tube(), np.zeros(SHAPE, bool), 1.0)
+    s, right, front, _ = coordinates(line, np.array([[30.0, 45.0, 99.0]]))
+    assert (s[0], right[0], front[0]) == pytest.approx((20, 5, 20), abs=0.5)
+
+
+def discs_in(*masks: np.ndarray, canal: np.ndarray | None = None) -> list:
+    line = find_line(tube() if canal is None else canal, np.zeros(SHAPE, bool), 1.0)
+    disc = np.logical_or.reduce(masks).astype(np.float32)
+    return find_discs(disc, NOTHING, line, 1.0)
+
+
+@pytest.mark.parametrize("tilt", [-0.4, 0.0, 0.5])
+def test_a_disc_is_measured(tilt: float) -> None:
+    (found,) = discs_in(slab(60, 6, tilt))
+    assert found.centre == pytest.approx([25, 50, 60], abs=0.3)
+    assert found.s == pytest.approx(59, abs=0.5)
+    # its plane rises by the tilt towards the front
+    assert -found.normal[1] / found.normal[2] == pytest.approx(tilt, abs=0.08)
+    assert found.width == pytest.approx(26, abs=2)
+    assert found.depth == pytest.approx(26, abs=2.5)
+    assert found.height == pytest.approx(6 * np.cos(np.arctan(tilt)), abs=1.2)
+    assert found.back[1] == pytest.approx(37.5, abs=1.5)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.35])
+def test_discs_that_have_grown_together_are_split(tilt: float) -> None:
+    bridge = np.zeros(SHAPE, bool)
+    bridge[22:28, 38:42, 40:80] = True
+    found = discs_in(slab(45, 6, tilt), slab(75, 6, tilt), bridge)
+    assert [d.centre[2] for d in found] == pytest.approx([75, 45], abs=2.0)
+    assert all(-d.normal[1] / d.normal[2] == pytest.approx(tilt, abs=0.15) for d in found)
+
+
+def test_three_in_one_are_three() -> None:
+    bridge = np.zeros(SHAPE, bool)
+    bridge[23:27, 48:52, 20:100] = True
+    found = discs_in(slab(25), slab(60), slab(95), bridge)
+    assert [d.centre[2] for d in found] == pytest.approx([95, 60, 25], abs=2.5)
+
+
+def test_pieces_of_one_disc_are_joined() -> None:
+    whole = slab(60)
+    whole[24:27] = False
+    (found,) = discs_in(whole)
+    assert found.centre == pytest.approx([25, 50, 60], abs=0.4)
+
+
+def test_what_cannot_be_a_disc_is_left_out() -> None:
+    behind = slab(30, y=12)
+    crumb = np.zeros(SHAPE, bool)
+    crumb[20:23, 50:53, 90:92] = True
+    found = discs_in(slab(60), slab(85), behind, crumb)
+    assert [round(d.centre[2]) for d in found] == [85, 60]
+
+
+def test_classes_keep_touching_discs_apart() -> None:
+    upper, lower = slab(64, 7), slab(57, 7)
+    line = find_line(tube(), np.zeros(SHAPE, bool), 1.0)
+    kinds = np.where(upper, 3, 4).astype(np.uint8)
+    disc = (upper | lower).astype(np.float32)
+    assert len(find_discs(disc, NOTHING, line, 1.0)) == 1
+    found = find_discs(disc, NOTHING, line, 1.0, kinds)
+    assert [d.centre[2] for d in found] == pytest.approx([64, 57])
+
+
+# -- the last touches -----------------------------------------------------------------------------
+
+
+def test_one_component_a_label_without_holes() -> None:
+    labels = np.zeros((30, 30, 30), np.uint8)
+    labels[5:15, 5:15, 5:15] = 7
+    labels[9:11, 9:11, 9:11] = 0
+    labels[22:24, 22:24, 22:24] = 7
+    result = clean(labels)
+    assert np.count_nonzero(result) == 1000
+    assert (result[5:15, 5:15, 5:15] == 7).all()
+
+
+def test_a_ring_is_not_filled() -> None:
+    labels = np.zeros((30, 30, 30), np.uint8)
+    labels[5:25, 5:25, 10:20] = 3
+    labels[10:20, 10:20, 10:20] = 0
+    assert (clean(labels) == labels).all()
+
+
+def test_pieces_cut_apart_by_the_image_s_side_stay() -> None:
+    labels = np.zeros((4, 40, 40), np.uint8)
+    labels[:, 5:15, 10:30] = 9
+    labels[:, 25:30, 10:20] = 9  # the arch of a body in a thin slab
+    assert (clean(labels) == labels).all()
+    assert np.count_nonzero(clean(labels, sides=False)) == 4 * 10 * 20
+
+
+def test_the_canal_is_closed_round_the_cord() -> None:
+    places = np.indices((40, 40, 20))
+    radius = np.hypot(places[0] - 20, places[1] - 20)
+    cord, canal = radius < 5, (radius >= 5) & (radius < 9) & (places[0] > 15)
+    cord_hole = cord & (radius > 1)
+    closed_cord, closed = close_canal(cord_hole, canal, ~(cord_hole | canal), 1.0)
+    assert (closed_cord == cord).all()
+    assert not (closed & closed_cord).any()
+    from scipy import ndimage
+
+    around = ndimage.binary_dilation(closed_cord[:, :, 10]) & ~closed_cord[:, :, 10]
+    assert closed[:, :, 10][around].all()
+
+
+def test_labels_go_to_another_grid_and_back() -> None:
+    fine = Space((40, 40, 40), np.eye(4))
+    labels = np.zeros(fine.shape, np.uint8)
+    labels[8:20, 8:30, 8:30], labels[20:32, 8:30, 8:30] = 5, 6
+    turn = np.array([[0, 0, 1.3, 3], [0, 1.1, 0, 0.4], [-0.7, 0, 0, 30], [0, 0, 0, 1]])
+    other = Space((40, 36, 24), turn)
+    there = on_grid(labels, fine, Image(np.zeros(other.shape, np.uint8), other))
+    back = on_grid(np.asarray(there.data), other, Image(np.zeros(fine.shape, np.uint8), fine))
+    inside = np.argwhere(labels > 0)
+    covered = other.to_voxel(fine.to_world(inside))
+    ok = ((covered > 1) & (covered < np.array(other.shape) - 2)).all(axis=1)
+    agree = back.data[tuple(inside[ok].T)] == labels[tuple(inside[ok].T)]
+    assert agree.mean() > 0.95
+    volume = np.count_nonzero(there.data == 5) * other.voxel_volume
+    assert volume == pytest.approx(12 * 22 * 22, rel=0.05)
+
+
+def test_the_working_grid_is_isotropic_about_the_same_middle() -> None:
+    old = Space((20, 100, 101), np.diag([3.3, 0.7, 0.9, 1]))
+    new = isotropic(old, 1.0)
+    assert new.spacing == pytest.approx((1, 1, 1))
+    assert new.shape == (66, 70, 91)
+    middles = [s.to_world((np.array(s.shape) - 1) / 2) for s in (old, new)]
+    assert middles[0] == pytest.approx(middles[1])
+
+
+def test_the_region_holds_what_the_coarse_network_finds() -> None:
+    class Coarse:
+        name, classes, spacing_mm = "coarse", ("background", "spine"), 4.0
+
+        def probabilities(self, channels: np.ndarray, space: Space) -> np.ndarray:
+            spine = (channels[0] > 50).astype(np.float32)
+            return np.stack([1 - spine, spine])
+
+    data = np.zeros((60, 80, 100), np.float32)
+    data[20:40, 30:50, 10:90] = 100
+    image = Image(data, Space(data.shape, np.eye(4)))
+    box = find_region(image, Coarse())
+    cut = working_image(image, 1.0, box)
+    assert np.count_nonzero(cut.data > 50) == pytest.approx(20 * 20 * 80, rel=0.02)
+    assert cut.data.size < 0.9 * data.size
+    # voxels stay where they are
+    where = np.argwhere(cut.data > 50).mean(axis=0)
+    assert cut.space.to_world(where) == pytest.approx([29.5, 39.5, 49.5], abs=0.2)
+    assert find_region(image, None) is None
+    assert memory_gb(cut.shape, 15) < memory_gb(image.shape, 15)

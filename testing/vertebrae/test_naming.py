@@ -1,0 +1,196 @@
+"""The numbering: sums over all matchings, and what each kind of evidence does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+
+from spinetools.errors import NoSpineError
+from spinetools.vertebrae import naming
+from spinetools.vertebrae.anatomy import Anatomy, anatomies, usual
+from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc
+from spinetools.vertebrae.discs import DiscSeen
+from spinetools.vertebrae.evidence import Evidence, EvidenceParams, PlaceEvidence
+from spinetools.vertebrae.naming import solve
+
+
+def disc(s: float, depth: float = np.nan, probability: float = 0.9) -> DiscSeen:
+    nowhere = np.zeros(3)
+    return DiscSeen(
+        np.zeros((1, 3), np.intp), nowhere, nowhere, nowhere, s, depth, np.nan, np.nan,
+        probability, np.zeros(5),
+    )  # fmt: skip
+
+
+def seen(
+    first: int,
+    last: int,
+    anatomy: Anatomy | None = None,
+    landmarks: bool = True,
+    without: Sequence[int] = (),
+    scale: float = 1.0,
+    room: float = 10.0,
+) -> Evidence:
+    """Discs first to last of a spine, as a good network sees them."""
+    anatomy = anatomy or usual()
+    place = anatomy.place_mm * scale
+    found, shares = [], []
+    for j in range(first, last + 1):
+        if j in without:
+            continue
+        found.append(disc(float(place[j]), float(anatomy.disc_depth_mm[j] * scale)))
+        row = np.full(5, 0.01)
+        landmark = landmark_of_disc(anatomy, j) if landmarks else None
+        row[0 if landmark is None else 1 + LANDMARK_DISCS.index(landmark)] = 0.96
+        shares.append(row)
+    return Evidence(
+        tuple(found), np.array(shares), float(place[first] - room), float(place[last] + room)
+    )
+
+
+def names(first: int, last: int, anatomy: Anatomy | None = None) -> tuple[str, ...]:
+    return (anatomy or usual()).disc_names[first : last + 1]
+
+
+def kind(variant: str) -> Anatomy:
+    return next(k for k in anatomies() if k.variant == variant)
+
+
+def test_the_sum_over_all_matchings_is_that_of_each_one() -> None:
+    small = Anatomy("", ("C1", "C2", "C3", "C4", "T1", "T2", "L1"), 1.0)
+    evidence = seen(1, 3, small)
+    model = naming._model(evidence, small, EvidenceParams())
+    options = [None, *range(len(small.disc_names))]
+    scores = []
+    for path in itertools.product(options, repeat=3):
+        real = [j for j in path if j is not None]
+        if real and real == sorted(set(real)):
+            scores.append(logsumexp(naming._score(model, path)))
+    assert len(scores) > 20
+    assert naming._total(model) == pytest.approx(logsumexp(scores), abs=1e-9)
+
+
+def test_probabilities_of_all_namings_sum_to_one() -> None:
+    result = solve(seen(8, 11, landmarks=False))
+    listed = [result.chosen, *result.alternatives]
+    total = sum(candidate.probability for candidate in listed)
+    assert 0.95 < total <= 1 + 1e-9
+    assert listed[0].probability == max(candidate.probability for candidate in listed)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 4), (2, 9), (15, 22), (0, 22)])
+def test_a_landmark_names_all(first: int, last: int) -> None:
+    result = solve(seen(first, last))
+    assert result.chosen.names == names(first, last)
+    assert result.chosen.probability > 0.9
+    assert result.chosen.variant == ""
+
+
+@pytest.mark.parametrize("scale", [0.88, 1.0, 1.14])
+def test_body_size_is_found(scale: float) -> None:
+    result = solve(seen(0, 22, scale=scale))
+    assert result.chosen.names == names(0, 22)
+    assert result.scale == pytest.approx(scale, abs=0.05)
+
+
+def test_without_a_landmark_the_confidence_is_low_and_the_truth_is_listed() -> None:
+    result = solve(seen(8, 11, landmarks=False))
+    assert result.chosen.probability < 0.7
+    assert names(8, 11) in [c.names for c in (result.chosen, *result.alternatives)]
+
+
+def test_one_wrong_landmark_is_outvoted() -> None:
+    evidence = seen(0, 22)
+    shares = evidence.landmarks.copy()
+    thoracolumbar = 17
+    shares[[thoracolumbar, thoracolumbar - 1]] = shares[[thoracolumbar - 1, thoracolumbar]]
+    result = solve(replace(evidence, landmarks=shares))
+    assert result.chosen.names == names(0, 22)
+
+
+def test_a_missed_disc_is_bridged() -> None:
+    result = solve(seen(3, 12, without=(7,)))
+    assert result.chosen.names == (*names(3, 6), *names(8, 12))
+    assert result.chosen.probability > 0.8
+
+
+def test_a_false_alarm_gets_no_name() -> None:
+    evidence = seen(0, 8)
+    place = float(usual().place_mm[4] + 7.0)
+    discs = sorted([*evidence.discs, disc(place, 8.0, 0.55)], key=lambda d: d.s)
+    at = [d.s for d in discs].index(place)
+    shares = np.insert(evidence.landmarks, at, [0.96, 0.01, 0.01, 0.01, 0.01], axis=0)
+    result = solve(replace(evidence, discs=tuple(discs), landmarks=shares))
+    assert result.chosen.names[at] is None
+    assert tuple(name for name in result.chosen.names if name) == names(0, 8)
+
+
+@pytest.mark.parametrize("variant", ["T13", "L6", "L4"])
+def test_a_variant_is_flagged_in_a_whole_spine(variant: str) -> None:
+    anatomy = kind(variant)
+    last = len(anatomy.disc_names) - 1
+    evidence = seen(0, last, anatomy, room=50.0)
+    result = solve(evidence)
+    assert result.chosen.variant == variant
+    assert result.chosen.names == anatomy.disc_names
+    assert result.variant_probability[variant] > naming.VARIANT_THRESHOLD
+    never = solve(evidence, variants=False)
+    assert never.chosen.variant == ""
+    assert not never.variant_probability
+
+
+def test_a_variant_outside_the_image_is_not_claimed() -> None:
+    result = solve(seen(0, 8, kind("L6")))
+    assert result.chosen.variant == ""
+    assert result.chosen.names == names(0, 8)
+
+
+@pytest.mark.parametrize("level", ["T7", "T7-T8"])
+def test_a_level_by_hand_settles_it(level: str) -> None:
+    evidence = seen(8, 12, landmarks=False)  # T3–T4 to T7–T8
+    anatomy = usual()
+    places = {"T7": np.mean(anatomy.level_mm("T7")), "T7-T8": anatomy.place_mm[12]}
+    place = float(places[level])
+    shifted = replace(evidence, places=(PlaceEvidence(place, level),))
+    result = solve(shifted)
+    assert result.chosen.names == names(8, 12)
+    assert result.chosen.probability > 0.95
+
+
+def test_the_conus_helps() -> None:
+    evidence = seen(15, 19, landmarks=False)
+    top, end = usual().level_mm("L1")
+    before = solve(evidence)
+    after = solve(
+        replace(evidence, places=(PlaceEvidence(top + 0.67 * (end - top), "conus", 0.93),))
+    )
+
+    def right(result: naming.Numbering) -> float:
+        both = (result.chosen, *result.alternatives)
+        return sum(c.probability for c in both if c.names == names(15, 19))
+
+    assert right(after) > right(before) + 0.05
+
+
+def test_room_without_discs_speaks_for_the_ends() -> None:
+    """Discs of the neck with a long way up that holds no disc: the first one is C2–C3."""
+    close = solve(seen(0, 4, landmarks=False, room=4.0))
+    far = seen(0, 4, landmarks=False, room=4.0)
+    open_ = solve(replace(far, top=far.discs[0].s - 60.0))
+
+    def first(result: naming.Numbering) -> float:
+        both = (result.chosen, *result.alternatives)
+        return sum(c.probability for c in both if c.names[0] == "disc_C2_C3")
+
+    assert first(open_) > 0.9
+    assert first(open_) > first(close)
+
+
+def test_no_disc_is_an_error() -> None:
+    with pytest.raises(NoSpineError, match="no disc was found"):
+        solve(Evidence((), np.zeros((0, 5)), 0.0, 100.0))
