@@ -35,6 +35,8 @@ OUTSIDE_SHARE, OUTSIDE_MM2 = 0.12, 5.0
 LEAST_LABELS = 4
 #: A confidence, and the mean value of a soft mask inside its edge, below which a person looks.
 LEAST_CONFIDENCE, LEAST_SOFT = 0.5, 0.7
+#: The ends of a soft mask fade out.
+SOFT_ENDS_MM = 5.0
 
 
 def gaps(frame: Frame, extent: Extent) -> tuple[int, ...]:
@@ -244,6 +246,8 @@ def low_confidence(
         inside = values >= 0.5 * float(soft.max())
         counts = inside.sum(axis=(0, 1))
         filled = np.flatnonzero(counts)
+        ends = max(1, round(SOFT_ENDS_MM / frame.spacing[2]))  # where it fades out
+        filled = filled[ends:-ends]
         means = np.where(inside, values, 0).sum(axis=(0, 1))[filled] / counts[filled]
         low |= {int(frame.native(2, s)) for s in filled[means < LEAST_SOFT].tolist()}
         lowest = min(lowest, float(means.min(initial=1.0)))

@@ -121,3 +121,50 @@ def test_a_damaged_file_is_put_aside(report, tmp_path, caplog):
     assert import_ratings(report, exported(tmp_path, records)) == 1
     assert list(report.glob("ratings.damaged-*.js"))
     assert "is kept as" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["json", "tsv"])
+def test_ratings_of_slices_are_kept_and_read_back(report, tmp_path, kind):
+    said = {"verdict": "fail", "note": "leak", "updated": "2026-01-02"}
+    name = "sub-01_T2w.nii.gz"
+    rated = record(report, name, "pass", slices={"7": said, "x": said, "8": {"verdict": "odd"}})
+    import_ratings(report, exported(tmp_path, [rated]))
+    rating = read_ratings(report)[case_of(report, name)]
+    assert rating.slices[7].verdict == "fail"
+    assert rating.slices[8].verdict == ""
+    assert set(rating.slices) == {7, 8}
+    path = tmp_path / f"again.{kind}"
+    path.write_text(export_ratings(report, kind))
+    (report / "ratings.js").unlink()
+    assert import_ratings(report, path) == 1
+    again = read_ratings(report)[case_of(report, name)]
+    assert again.verdict == "pass"
+    assert again.slices[7] == rating.slices[7]
+    assert import_ratings(report, path) == 0, "nothing new"
+
+
+def test_two_people_share_the_slices_of_a_case(report, tmp_path):
+    name = "sub-01_T2w.nii.gz"
+
+    def said(verdict: str, updated: str) -> dict[str, str]:
+        return {"verdict": verdict, "note": "", "updated": updated}
+
+    one = record(report, name, "pass", "2026-03-01", slices={
+        "4": said("fail", "2026-03-01"), "5": said("pass", "2026-01-01")})  # fmt: skip
+    two = record(report, name, "fail", "2026-02-01", slices={
+        "5": said("artifact", "2026-02-01"), "6": said("fail", "2026-02-01")})  # fmt: skip
+    import_ratings(report, exported(tmp_path, [one]))
+    assert import_ratings(report, exported(tmp_path, [two])) == 1
+    rating = read_ratings(report)[case_of(report, name)]
+    assert rating.verdict == "pass"
+    verdicts = {index: each.verdict for index, each in rating.slices.items()}
+    assert verdicts == {4: "fail", 5: "artifact", 6: "fail"}
+
+
+def test_a_case_with_only_slices_rated_is_exported(report, tmp_path):
+    name = "sub-02_T2w.nii.gz"
+    said = {"verdict": "artifact", "note": "", "updated": "2026-01-02"}
+    import_ratings(report, exported(tmp_path, [record(report, name, "", slices={"3": said})]))
+    rows = [row.split("\t") for row in export_ratings(report, "tsv").splitlines()[1:]]
+    assert [(row[4], row[-1]) for row in rows] == [("n/a", "n/a"), ("artifact", "3")]
+    assert export_ratings(report, "yml", "artifact").splitlines()[1:] == ["{}"]

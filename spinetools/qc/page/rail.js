@@ -43,6 +43,7 @@ QC.rail = {
   // What was said about the slice that is shown, and links to the others that were spoken of.
   drawSlice() {
     if (!this.entry || !QC.viewer.view) return;
+    if (this.follow && QC.viewer.entry === this.entry) this.follow();
     const index = QC.viewer.index();
     const one = QC.viewer.mode() !== "mosaic" || document.activeElement === QC.byId("slice-note");
     const said = QC.ratings.saidSlices(this.entry.case);
@@ -91,6 +92,7 @@ QC.rail = {
 
   open(entry) {
     this.entry = entry;
+    this.follow = null;
     QC.show(QC.byId("rail"), true);
     this.drawRating();
     this.drawFlags();
@@ -191,23 +193,29 @@ QC.rail = {
     const box = QC.byId("viewer-commands");
     const quote = (path) => (/^[\w./:+-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`);
     const layers = detail.views[0].layers.filter((layer) => layer.kind !== "image" && layer.source);
+    this.follow = null;
     if (!box || !entry.input) return;
-    const voxel = detail.shape.map((n, axis) => (
-      axis === detail.measure_axis && QC.viewer.view && QC.viewer.index() !== null
-        && QC.viewer.view.plane === "axial" ? QC.viewer.index() : Math.floor(n / 2)));
     const names = ["red", "blue", "yellow", "green"];
-    const fsleyes = [
-      "fsleyes", "-vl", ...voxel, quote(entry.input),
+    const voxel = () => {
+      const { view, tile } = QC.viewer;
+      return view && QC.viewer.entry === entry ? QC.tiles.voxelAt(view, tile, 0.5, 0.5) : [0, 0, 0];
+    };
+    const fsleyes = () => [
+      "fsleyes", "-vl", ...voxel(), quote(entry.input),
       ...layers.flatMap((layer, i) => [quote(layer.source), "-cm", names[i % 4], "-a", "50"]),
     ].join(" ");
-    const itksnap = [
+    const itksnap = () => [
       "itksnap", "-g", quote(entry.input), ...layers.slice(0, 1).flatMap((layer) => ["-s", quote(layer.source)]),
     ].join(" ");
     QC.replace(
       box,
-      this.command(() => fsleyes, "Copy the command for FSLeyes"),
-      this.command(() => itksnap, "Copy the command for ITK-SNAP"),
+      this.command(fsleyes, "Copy the command for FSLeyes"),
+      this.command(itksnap, "Copy the command for ITK-SNAP"),
     );
+    // as slices go by, the command goes with them
+    this.follow = () => {
+      box.querySelector("code").textContent = fsleyes();
+    };
   },
 
   async copy(text, node) {
