@@ -4,7 +4,8 @@
 
 takes the sample and its results from the current folder, and writes into docs/images. Needs
 Chromium with its driver, and selenium (pip install '.[test]'). The pictures are committed, because
-making them takes a browser; run this again when the report or a method changes visibly.
+making them takes a browser; run this again when the report or a method changes visibly. With
+``phantom`` behind it, only the pictures of the simulated spine are made, which need no browser.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,11 @@ BROWSER = (
 
 def main() -> None:
     """Make all pictures."""
+    from phantom_pictures import phantom_pictures
+
+    phantom_pictures(IMAGES)
+    if sys.argv[1:] == ["phantom"]:
+        return
     if not (RESULTS / "qc" / "index.html").is_file():
         raise SystemExit(f"no {RESULTS / 'qc' / 'index.html'}: run bash batch_processing.sh first")
     IMAGES.mkdir(exist_ok=True)

@@ -206,7 +206,7 @@ def _lumbar(v: Vertebra, x: F32, y: F32, z: F32) -> Iterator[F32]:
         )
     root, length = yc - hc - 4.0, v.spinous
     tip = (root - length * np.cos(v.slant), -9 * k - length * np.sin(v.slant))
-    yield capsule(x, y, z, (0, root, -8 * k), (0, tip[0], tip[1]), (3.0, 3.4), (1, 1, 3.0))
+    yield capsule(x, y, z, (0, root, -8 * k), (0, tip[0], tip[1]), (2.9, 3.4), (1, 1, 3.5))
 
 
 def _sacral(v: Vertebra, x: F32, y: F32, z: F32) -> Iterator[F32]:

@@ -49,6 +49,9 @@ _TEXTURE = {
 
 _CHANGED = (T.OEDEMA, T.FATTY_MARROW, T.SCLEROSIS)
 
+#: Signal of the arches' marrow over that of the bodies'.
+_ARCH_TO_BODY: Range = (0.85, 1.35)
+
 #: Attenuation of the cord over that of air, HU.
 _CORD_CT = 1035.0
 
@@ -131,6 +134,9 @@ def draw_table(
     for tissue in Tissue:  # in a fixed order, so that a seed gives the same table
         if tissue in ranges:
             mean[tissue] = rng.uniform(*ranges[tissue])
+    if contrast in ("pd", "stir", "dixon") or styles[number] == "turbo":
+        # wide ranges: what differs little within one subject must not be drawn apart
+        mean[T.ARCH_MARROW] = mean[T.MARROW] * rng.uniform(*_ARCH_TO_BODY)
     _change_marrow(mean, contrast, styles[number], rng)
     suppress = rng.random() < 0.2 if fat_suppressed is None else fat_suppressed
     if suppress and contrast in ("t1", "t2", "t2s", "pd"):

@@ -15,7 +15,7 @@ from spinetools.phantom.subject import Disc, Vertebra
 from spinetools.phantom.tissues import Tissue
 
 #: Thickness of cortical bone, mm, times the subject's own factor.
-_CORTEX_BODY_MM, _CORTEX_ARCH_MM = 0.8, 1.1
+_CORTEX_BODY_MM, _CORTEX_ARCH_MM = 0.8, 0.95
 
 #: Level where epidural fat begins: below the cistern that the head is painted with.
 _FIRST_EPIDURAL = 0.1
@@ -69,8 +69,11 @@ def _paint_midline(canvas: Canvas, field: Field) -> None:
     level = field.along(p["level"], box)
     behind = field.v[box] - field.along(p["canal_v"] - p["canal_ap"] / 2, box)
     half = field.along(field.by_level((1, 6.5, 8, 18, 20, 26), (1.0, 1.0, 2.5, 2.5, 4.5, 4.5)), box)
-    length = field.along(field.by_level((1, 6, 8, 20, 26), (34, 38, 36, 34, 22)), box)
-    sheet = np.maximum(np.abs(field.u[box]) - half, np.maximum(behind, -behind - length))
+    length = field.along(
+        field.by_level((0.8, 1.4, 2.2, 6, 8, 20, 26), (4, 16, 32, 38, 36, 34, 22)), box
+    )
+    ragged = field.lattice.spread(waves(field, 15, 18.0, 14.0, mirrored=False))[box] * 2.5
+    sheet = np.maximum(np.abs(field.u[box]) - half, np.maximum(behind, ragged - behind - length))
     sheet = np.maximum(sheet, np.maximum(0.8 - level, level - 26) * 16)
     canvas.paint(box, sheet, Tissue.LIGAMENT)
     mixed = field.lattice.spread(waves(field, 12, 22.0, 26.0))[box] * 3.0
