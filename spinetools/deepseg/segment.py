@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from spinetools.centerline import Centreline, optic_centreline
-from spinetools.deepseg.clean import Cleaned, Rules, clean, sureness
+from spinetools.deepseg.clean import Cleaned, Rules, sureness
 from spinetools.deepseg.doubts import (
     Doubt,
     area_jumps,
@@ -21,9 +21,9 @@ from spinetools.deepseg.doubts import (
     unsure_slices,
 )
 from spinetools.deepseg.lattice import Float32Array, FloatArray
-from spinetools.deepseg.network import MARGIN, check_network, probabilities, versions
+from spinetools.deepseg.look import look_along
+from spinetools.deepseg.network import check_network, versions
 from spinetools.deepseg.params import DETECTOR, Contrast, DeepsegParams, brain_in_view
-from spinetools.deepseg.patches import Patches, blocks_along, slices_along
 from spinetools.errors import InputError, NoSpineError
 from spinetools.image import Image
 from spinetools.infer.onnx import OnnxModel
@@ -170,28 +170,23 @@ def segment_cord(
     if line is None:
         line = find_centreline(image, contrast, device=params.device)
     canonical = image.reorient(CANONICAL)
-    whole = _line_on(canonical, line)
-    patches, box = _place(canonical, whole, network)
-    part = canonical.crop(*box)
     shown = versions(network.card, params.tta or params.uncertainty)
-    mean, deviation = probabilities(network, part.data, patches, shown)
-    chance = patches.paste(mean)
-    start = np.array(box[0])
-    seen = line.slices[[line.n_below, len(line.slices) - 1 - line.n_above]] - start[2]
     limit = network.card.threshold(contrast)
     if params.threshold is not None and not params.is_soft:
         limit = params.threshold
     rules = Rules(limit, params.largest, params.fill_holes, params.smallest, params.in_mm3)
-    voxel_mm = np.asarray(canonical.space.spacing)
-    cleaned = clean(chance, whole - start, seen, voxel_mm, rules)
+    seen = line.slices[[line.n_below, len(line.slices) - 1 - line.n_above]]
+    found = look_along(canonical, _line_on(canonical, line), seen, network, shown, rules)
+    chance, cleaned, start = found.chance, found.cleaned, found.start
     if not cleaned.mask.any():
         raise NoSpineError(
             f"{image.name}: the network {network.card.name} sees no cord along the centreline "
             f"(highest probability {chance.max():.2f}, threshold {limit:g}); check -c and the "
             "centreline, or lower -thr"
         )
+    voxel_mm = np.asarray(canonical.space.spacing)
     soft = _soft(chance, cleaned, limit, voxel_mm)
-    spread = None if deviation is None else patches.paste(deviation)
+    spread = None if found.deviation is None else found.patches.paste(found.deviation)
     slices = np.flatnonzero(cleaned.mask.any(axis=(0, 1)))
     areas = soft.sum(axis=(0, 1))[slices] * float(voxel_mm[0] * voxel_mm[1])
     sure = sureness(cleaned.mask, chance)[slices]
@@ -199,7 +194,7 @@ def segment_cord(
 
     def on_input(array: npt.NDArray[np.generic]) -> Image:
         full = np.zeros(canonical.shape, dtype=array.dtype)
-        full[tuple(slice(a, b) for a, b in zip(*box, strict=True))] = array
+        full[tuple(slice(a, b) for a, b in zip(*found.box, strict=True))] = array
         return canonical.like(full).reorient(image.space.nib_codes)
 
     return DeepsegResult(
@@ -247,23 +242,6 @@ def _line_on(canonical: Image, line: Centreline) -> FloatArray:
     return np.clip(places, 0, np.array(canonical.shape) - 1)
 
 
-def _place(
-    canonical: Image, line: FloatArray, network: OnnxModel
-) -> tuple[Patches, tuple[list[int], list[int]]]:
-    """Place the patches, and return them on the smallest box of the image that holds them all."""
-    card = network.card
-    shape, voxel_mm = canonical.shape, np.asarray(canonical.space.spacing)
-    reach = np.zeros(3)
-    reach[: len(card.patch)] = (np.array(card.patch) / 2 + MARGIN) * card.spacing_mm
-    voxels = np.ceil(reach / voxel_mm) + np.where(reach, 2, 0)
-    low = np.maximum(np.floor(line.min(axis=0) - voxels).astype(int), 0)
-    high = np.minimum(np.ceil(line.max(axis=0) + voxels).astype(int) + 1, shape)
-    space = (int(high[0] - low[0]), int(high[1] - low[1]), int(high[2] - low[2]))
-    how = (space, voxel_mm, line - low, card.patch, card.spacing_mm, MARGIN)
-    patches = slices_along(*how) if len(card.patch) == 2 else blocks_along(*how, card.overlap)
-    return patches, (low.tolist(), high.tolist())
-
-
 def _soft(
     chance: Float32Array, cleaned: Cleaned, limit: float, voxel_mm: FloatArray
 ) -> Float32Array:
@@ -297,7 +275,7 @@ def _doubts(
     unfilled = ~np.isin(slices, cleaned.filled)
     doubts = [
         *gaps(whole, filled),
-        *not_segmented(whole, np.arange(seen[0], seen[1] + 1) + start[2], float(voxel_mm[2])),
+        *not_segmented(whole, np.arange(seen[0], seen[1] + 1), float(voxel_mm[2])),
         *unsure_slices(whole[unfilled], sure[unfilled]),
         *area_jumps(whole, areas, float(voxel_mm[2])),
     ]
