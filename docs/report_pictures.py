@@ -2,7 +2,7 @@
 
     python docs/report_pictures.py
 
-Simulates some subjects, segments each with two methods, puts everything into one report in a
+Simulates some subjects, segments each, puts results and truth into one report in a
 temporary folder, and photographs its views into docs/images. Needs Chromium with its driver, and
 selenium (pip install '.[test]'); takes some minutes. The pictures are committed: run this again
 when the report changes visibly.
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 IMAGES = Path(__file__).resolve().parent / "images"
-SUBJECTS = 7
+SUBJECTS = 6
 #: The subject whose mask is spoilt by hand, to show what a flagged leak looks like.
 LEAKING = 3
 SIZE = (1440, 900)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def make_report(report: Path) -> None:
-    """Segment simulated subjects with two methods, and spoil one mask."""
+    """Segment simulated subjects, add their truth, and spoil one mask."""
     from spinetools.image import Image, load_mask
     from spinetools.phantom import make_phantom
     from spinetools.qc import add_entry, refresh
@@ -77,13 +77,17 @@ def make_report(report: Path) -> None:
         # level by slice: the exact ones of the simulated subject
         axis, truth = made.truth.axis, made.truth
         levels = continuous(truth.level, image.space.nib_codes[axis])
-        for command in ("st_propseg", "st_deepseg_sc"):
+        for command in ("st_propseg", "truth"):
             output = Path(f"sub-0{number}_{command}.nii.gz")
             line = [command, "-i", str(source), "-c", "t2", "-o", str(output)]
-            subprocess.run([str(binaries / command), *line[1:]], check=True, stdout=-3)
+            if command == "truth":
+                made.cord.save(output)
+            else:
+                subprocess.run([str(binaries / command), *line[1:]], check=True, stdout=-3)
             mask = load_mask(output)
+            done = " ".join(line) if command == "st_propseg" else "the exact cord"
             add_entry(report, image, [("cord", mask)], process=command,
-                      command_line=" ".join(line), dataset="simulated",
+                      command_line=done, dataset="simulated",
                       subject=f"sub-0{number}", contrast="t2", levels=levels)  # fmt: skip
             if number == LEAKING and command == "st_propseg":
                 spoilt = mask.like(leak(mask.data > 0, axis).astype(np.uint8))

@@ -33,7 +33,8 @@ def get_parser() -> StParser:
     entry.add_argument("-i", metavar="FILE", help="the image")
     entry.add_argument(
         "-s", metavar="[NAME=]FILE", action="append", default=[],
-        help="a segmentation, labels or a centreline on the image's grid; may be given again",
+        help="a segmentation, labels or a centreline on the image's grid; may be given again. "
+        "Labels named discs or levels also say where along the spine each slice is",
     )  # fmt: skip
     entry.add_argument("-p", metavar="PROCESS", help="the command that made it, e.g. st_propseg")
     entry.add_argument(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from cases import RESULTS
 from tables import machine, markdown, write_tsv
 
-from spinetools.qc import read_entries, refresh
+from spinetools.image import Image, Space
+from spinetools.qc import add_entry, read_entries, refresh
 from spinetools.qc.index import entry_script
 from spinetools.qc.ratings import Rating, import_ratings, read_ratings
 
@@ -65,16 +68,6 @@ for n in range(count):
                          command_line=f"{number} {n}", subject=f"sub-{number}-{n}"))
     longest = max(longest, time.perf_counter() - start)
 print(json.dumps({"ids": ids, "wait": max(waits), "longest": longest}))
-"""
-)
-
-#: A writer that goes on until it is killed, and names each entry that it has finished.
-ENDLESS = (
-    TINY
-    + """
-for n in range(10_000):
-    print(add_entry(sys.argv[1], image, [("cord", mask)], process="p", command_line=str(n),
-                    subject=f"s{n}"), flush=True)
 """
 )
 
@@ -145,6 +138,19 @@ def many_writers(report: Path, writers: int, each: int) -> list[dict[str, str]]:
     ]
 
 
+def endless(report: Path, pipe: int) -> None:
+    """Add entries until killed, and name each one that is finished."""
+    space = Space((24, 24, 12), np.eye(4))
+    data = np.zeros(space.shape, dtype=np.uint8)
+    data[10:14, 10:14, 2:10] = 1
+    noise = np.random.default_rng(0).normal(100, 10, space.shape)
+    image, mask = Image(noise, space), Image(data, space)
+    for n in range(10_000):
+        done = add_entry(report, image, [("cord", mask)], process="p", command_line=str(n),
+                         subject=f"s{n}")  # fmt: skip
+        os.write(pipe, f"{done}\n".encode())
+
+
 def killed_writers(report: Path, kills: int) -> list[dict[str, str]]:
     """Kill writers at random moments; look at index, earlier entries and ratings each time."""
     rng = random.Random(5)
@@ -152,15 +158,16 @@ def killed_writers(report: Path, kills: int) -> list[dict[str, str]]:
     rating: dict[str, Rating] = {}
     unopened = lost = ratings_lost = 0
     for number in range(kills):
-        worker = subprocess.Popen(
-            [sys.executable, "-c", ENDLESS, str(report)], stdout=subprocess.PIPE, text=True
-        )
-        assert worker.stdout is not None
-        finished.append(worker.stdout.readline().strip())
-        time.sleep(rng.uniform(0, 0.15))
-        worker.send_signal(signal.SIGKILL)
-        finished += [line for line in worker.stdout.read().splitlines() if len(line) == 35]
-        worker.wait()
+        reading, writing = os.pipe()
+        worker = multiprocessing.get_context("fork").Process(target=endless, args=(report, writing))
+        worker.start()
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as stream:
+            finished.append(stream.readline().strip())
+            time.sleep(rng.uniform(0, 0.15))
+            worker.kill()
+            finished += [line.strip() for line in stream if line.endswith("\n")]
+        worker.join()
         try:
             lost = max(lost, len(set(finished) - set(listed(report))))
         except (ValueError, KeyError, OSError):

@@ -155,7 +155,8 @@ QC.cohort = {
     const from = Math.min(...far.map(({ at }) => at)) * bin;
     const to = (Math.max(...far.map(({ at }) => at)) + 1) * bin;
     const percent = `${Math.abs(Math.round(share * 100))} % ${share < 0 ? "below" : "above"} the others`;
-    return `${percent}, ${this.place(from)} to ${this.place(to)}`;
+    // the top of T1 is the end of C7
+    return `${percent}, ${this.place(from)} to ${this.place(this.by === "level" ? to - 0.01 : to)}`;
   },
 
   place(x) {

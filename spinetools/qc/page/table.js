@@ -82,6 +82,7 @@ QC.table = {
       entry.dataset, entry.subject, entry.process, entry.contrast, entry.plane, entry.input,
       entry.command_line, rating.verdict, rating.note,
       ...entry.flags.map((flag) => `${flag.kind} ${flag.reason}`),
+      ...QC.ratings.saidSlices(entry.case).map(([, said]) => said.note),
     ].join("\n").toLowerCase();
   },
 
