@@ -26,6 +26,9 @@ import pytest
 
 from .conftest import Outcome, Run, entry_points
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vertebrae"))
+from coded import save_networks
+
 COMMANDS = list(entry_points())
 SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic.onnx"
 
@@ -71,6 +74,9 @@ TEMPLATES = [
     Call("st_propseg", "-i IMAGE -c t2 -mask-correction BAD", "mask", shares_grid=True),
     Call("st_deepseg_sc", "-i BAD -c t2", "image"),
     Call("st_deepseg_sc", "-i IMAGE -centerline file -file-centerline BAD", "mask", True),
+    Call("st_label_vertebrae", "-i BAD", "image"),
+    Call("st_label_vertebrae", "-i IMAGE -discfile BAD", "mask", shares_grid=True),
+    Call("st_label_vertebrae", "-i IMAGE -loc BAD", "mask"),
     Call("st_process_segmentation", "-i BAD", "mask"),
     Call("st_process_segmentation", "-i MASK -perlevel 1 -vertfile BAD", "mask", shares_grid=True),
     Call("st_process_segmentation", "-i MASK -perlevel 1 -discfile BAD", "mask", shares_grid=True),
@@ -111,6 +117,7 @@ WRITING = [
     Call("st_get_centerline", "-i IMAGE -c t2 -ofolder OUT", "image"),
     Call("st_propseg", "-i IMAGE -c t2 -ofolder OUT", "image"),
     Call("st_deepseg_sc", "-i IMAGE -c t2 -ofolder OUT", "image"),
+    Call("st_label_vertebrae", "-i IMAGE -model MODELS -allow-empty -ofolder OUT", "image"),
     Call("st_process_segmentation", "-i MASK -o OUT/a.csv", "mask"),
     Call("st_dice_coefficient", "-i MASK -d MASK -o OUT/a.csv", "mask"),
     Call("st_compute_hausdorff_distance", "-i MASK -d MASK -o OUT/a.csv", "mask"),
@@ -159,6 +166,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         paths[name] = folder / f"{name.lower()}.nii.gz"
         nib.save(nib.Nifti1Image(array, affine), paths[name])
     paths["MODEL"] = Path(shutil.copy(SHIPPED_MODEL, folder))
+    paths["MODELS"] = save_networks(folder / "models")
     return paths
 
 

@@ -1,0 +1,246 @@
+"""The whole pipeline on networks that know the truth, also where they are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Coded
+from oracle import Flaws, anatomy_of, cascade, truth_on
+
+from spinetools.errors import InputError, ModelError, NoSpineError
+from spinetools.image import Image, Space, resample_to_spacing
+from spinetools.phantom import make_subject, place_grid
+from spinetools.phantom.protocols import Protocol
+from spinetools.vertebrae import Known, LabelParams, label_spine, load_networks
+from spinetools.vertebrae.anchors import parse_init
+from spinetools.vertebrae.levels import disc_points
+from spinetools.vertebrae.result import SpineLabels
+
+SUBJECT = make_subject(4, "normal")
+
+
+def dice(result: SpineLabels, truth: Image, names: dict[int, str]) -> dict[str, float]:
+    """Dice of each structure of which much is seen, by name."""
+    values = {name: value for value, name in names.items()}
+    scores = {}
+    for number, name in result.names.items():
+        said, real = result.on_input.data == number, truth.data == values.get(name, -1)
+        if said.any() or np.count_nonzero(real) > 100:
+            scores[name] = 2 * np.count_nonzero(said & real) / (said.sum() + real.sum())
+    return scores
+
+
+@pytest.fixture(scope="module")
+def truth() -> tuple[Image, dict[int, str]]:
+    """T8 to the sacrum at 2 mm."""
+    protocol = Protocol("t2", (2, 2, 2), (84, 150, 0), (14.6, 25.5), 18)
+    space = place_grid(SUBJECT, protocol, None)
+    structures, names = truth_on(SUBJECT, space)
+    return Image(structures, space), names
+
+
+def labelled(
+    truth: tuple[Image, dict[int, str]],
+    flaws: Flaws,
+    later: Flaws | None = None,
+    params: LabelParams | None = None,
+    known: Known | None = None,
+) -> SpineLabels:
+    image, names = truth
+    networks = cascade(image, names, anatomy_of(SUBJECT), flaws, later, 2.0)
+    return label_spine(image.astype(np.float32), networks, params, known)
+
+
+# -- through files and tiles ----------------------------------------------------------------------
+
+
+def test_a_lumbar_image(models: Path, lumbar: Coded) -> None:
+    image, truth, names = lumbar
+    result = label_spine(image, load_networks(str(models)))
+    scores = dice(result, truth, names)
+    assert {"sacrum", "vertebrae_L1", "disc_L5_S", "vertebrae_T11", "spinal_canal"} <= set(scores)
+    assert min(scores.values()) > 0.93, scores
+    assert result.confidence > 0.9
+    assert result.sure
+    assert result.models == ("spine_region 1", "spine_step1 1", "spine_step2 1")
+
+
+def test_a_cervical_image(models: Path, cervical: Coded) -> None:
+    image, truth, names = cervical
+    result = label_spine(image, load_networks(str(models)))
+    scores = dice(result, truth, names)
+    assert {"vertebrae_C1", "vertebrae_C2", "disc_C2_C3", "vertebrae_T1"} <= set(scores)
+    assert min(score for name, score in scores.items() if name != "vertebrae_T3") > 0.9, scores
+    points = disc_points(result)
+    heights = {
+        int(value): points.space.to_world(place)[2]
+        for place, value in zip(np.argwhere(points.data), points.data[points.data > 0], strict=True)
+    }
+    assert sorted(heights, key=lambda v: -heights[v]) == sorted(heights)
+    assert set(range(1, 10)) <= set(heights)
+    wanted = {d.name: d for d in SUBJECT.discs}
+    for disc in result.discs:
+        real = wanted[disc.name.removeprefix("disc_").replace("_", "-")]
+        assert np.linalg.norm(disc.centre - real.origin) < 2.0
+        edge = real.origin - real.axes[1] * real.depth / 2
+        assert np.linalg.norm(disc.back - edge) < 3.5
+
+
+@pytest.mark.parametrize("codes", [("P", "S", "R"), ("L", "A", "S"), ("S", "L", "P")])
+def test_orientation_does_not_matter(
+    codes: tuple[str, str, str], models: Path, lumbar: Coded
+) -> None:
+    image = lumbar[0]
+    networks = load_networks(str(models))
+    plain = label_spine(image, networks)
+    turned = label_spine(image.reorient(codes), networks)
+    assert (turned.on_input.reorient(("R", "A", "S")).data == plain.on_input.data).all()
+    assert turned.confidence == pytest.approx(plain.confidence)
+
+
+def test_the_result_lies_on_a_grid_of_thick_slices(models: Path, lumbar: Coded) -> None:
+    image, truth, names = lumbar
+    # nearest neighbours: in-between intensities would be other classes
+    thick = resample_to_spacing(image, (4, 2, 2), "nn")
+    result = label_spine(thick, load_networks(str(models)), LabelParams(fast=True))
+    assert result.on_input.space.same_as(thick.space)
+    there = resample_to_spacing(truth, (4, 2, 2), "nn")
+    scores = dice(replace(result), there, names)
+    assert np.mean([scores[f"disc_{name}"] for name in ("L1_L2", "L2_L3", "L4_L5")]) > 0.7
+
+
+def test_fast_needs_no_second_network(models: Path, lumbar: Coded, tmp_path: Path) -> None:
+    (tmp_path / "spine_step1.onnx").write_bytes((models / "spine_step1.onnx").read_bytes())
+    image, truth, names = lumbar
+    result = label_spine(image, load_networks(str(tmp_path), fast=True), LabelParams(fast=True))
+    scores = dice(result, truth, names)
+    named = {name: score for name, score in scores.items() if name != "vertebrae_T9"}
+    assert min(named.values()) > 0.85, scores
+    with pytest.raises(ModelError, match=r"0 files \*step2\*.onnx"):
+        load_networks(str(tmp_path))
+
+
+def test_step_1_only(models: Path, lumbar: Coded) -> None:
+    image, truth, names = lumbar
+    networks = load_networks(str(models), one_step=True)
+    assert networks.step2 is None
+    result = label_spine(image, networks, LabelParams(step1_only=True, keep_steps=True))
+    found = {result.names[int(n)] for n in np.unique(result.numbers) if n}
+    assert "vertebrae" in found
+    assert not any(name.startswith("vertebrae_") for name in found)
+    bones = [value for value, name in names.items() if name.startswith(("vertebrae", "sacrum"))]
+    real, said = np.isin(truth.data, bones), result.on_input.data == 102
+    assert 2 * np.count_nonzero(real & said) / (real.sum() + said.sum()) > 0.97
+    assert set(result.steps) == {"step1"}
+
+
+# -- where networks are wrong ---------------------------------------------------------------------
+
+
+def test_flawed_networks_still_name_right(truth: tuple[Image, dict[int, str]]) -> None:
+    first = Flaws(merged=(19,), missing=(16,), blobs=2, noise=0.4, hesitant=0.3)
+    result = labelled(truth, first, replace(first, merged=(), missing=(), blobs=1))
+    scores = dice(result, *truth)
+    named = [name for name in scores if name.startswith(("vertebrae_L", "disc_"))]
+    assert {"disc_T12_L1", "disc_L4_L5"} <= set(named)
+    assert min(scores[name] for name in named) > 0.85, scores
+
+
+def test_a_disc_that_no_network_sees_leaves_its_vertebrae_apart(
+    truth: tuple[Image, dict[int, str]],
+) -> None:
+    result = labelled(truth, Flaws(missing=(19,)), params=LabelParams(fast=True))  # L2–L3
+    scores = dice(result, *truth)
+    assert scores["disc_L2_L3"] == 0
+    assert min(scores["vertebrae_L2"], scores["vertebrae_L3"]) > 0.8, scores
+
+
+def test_a_landmark_off_by_one_is_outvoted(truth: tuple[Image, dict[int, str]]) -> None:
+    result = labelled(truth, Flaws(shifts={"disc_T12_L1": -1}))
+    assert result.discs[-1].name == "disc_L5_S"
+    assert result.confidence < 0.99
+
+
+def without_landmarks() -> Flaws:
+    names = ("disc_C2_C3", "disc_C7_T1", "disc_T12_L1", "disc_L5_S")
+    return Flaws(shifts=dict.fromkeys(names))
+
+
+@pytest.fixture(scope="module")
+def thoracic() -> tuple[Image, dict[int, str]]:
+    """T4 to T9: no landmark in sight."""
+    protocol = Protocol("t2", (2, 2, 2), (84, 130, 0), (10.4, 16.5), 18)
+    space = place_grid(SUBJECT, protocol, None)
+    structures, names = truth_on(SUBJECT, space)
+    return Image(structures, space), names
+
+
+def test_an_uncertain_numbering_says_so(
+    thoracic: tuple[Image, dict[int, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    result = labelled(thoracic, without_landmarks(), params=LabelParams(fast=True))
+    assert not result.sure
+    assert "the numbering is uncertain" in caplog.text
+    assert "-init" in caplog.text
+    assert len(result.summary()["Alternatives"]) >= 2
+
+
+def names_right(result: SpineLabels, thoracic: tuple[Image, dict[int, str]]) -> bool:
+    image, names = thoracic
+    values = {name: value for value, name in names.items()}
+    spacing = np.asarray(image.space.spacing)
+    assert (spacing == 2).all()
+    for disc in result.discs:
+        voxel = tuple(np.rint(image.space.to_voxel(disc.centre)).astype(int))
+        if image.data[voxel] != values[disc.name]:
+            return False
+    return bool(result.discs)
+
+
+@pytest.mark.parametrize("how", ["init", "discs", "localizer"])
+def test_what_is_known_settles_it(how: str, thoracic: tuple[Image, dict[int, str]]) -> None:
+    image, names = thoracic
+    values = {name: value for value, name in names.items()}
+    if how == "init":
+        where = np.argwhere(image.data == values["vertebrae_T7"])
+        ahead = where[:, 1] > np.percentile(where[:, 1], 60)  # its body
+        known = Known(init=parse_init(f"T7,{where[ahead][:, 2].mean():.0f}"))
+    elif how == "discs":
+        points = np.zeros(image.shape, np.uint8)
+        where = np.argwhere(image.data == values["disc_T6_T7"]).mean(axis=0)
+        points[tuple(np.rint(where).astype(int))] = 14
+        known = Known(discs=image.like(points))
+    else:
+        # another grid of the same session, of other slices and half the field of view
+        localizer = resample_to_spacing(image.crop((10, 0, 0), (34, 65, 50)), (4, 3, 2.5), "nn")
+        known = Known(localizer=localizer)
+    result = labelled(thoracic, without_landmarks(), params=LabelParams(fast=True), known=known)
+    assert names_right(result, thoracic)
+    assert result.confidence > 0.9
+
+
+def test_an_init_outside_the_image_is_an_error(thoracic: tuple[Image, dict[int, str]]) -> None:
+    known = Known(init=parse_init("T7,999"))
+    with pytest.raises(InputError, match="axial slices 0 to"):
+        labelled(thoracic, Flaws(), params=LabelParams(fast=True), known=known)
+
+
+@pytest.mark.parametrize("text", ["L3", "X9,12", "L3,top", "L3,nan", ""])
+def test_a_bad_init_is_an_error(text: str) -> None:
+    with pytest.raises(InputError, match="expected a level"):
+        parse_init(text)
+
+
+@pytest.mark.parametrize("level", ["c2-c3", "C2/C3"])
+def test_discs_by_hand(level: str) -> None:
+    assert parse_init(f"{level},5").level == "C2-C3"
+
+
+def test_no_spine(models: Path) -> None:
+    space = Space((40, 40, 40), np.diag([2.0, 2, 2, 1]))
+    image = Image(np.zeros(space.shape, np.float32), space)
+    with pytest.raises(NoSpineError):
+        label_spine(image, load_networks(str(models)))
