@@ -21,7 +21,13 @@ from scipy import ndimage
 from spinetools.errors import InputError
 from spinetools.files import write_json
 from spinetools.image import Image
-from spinetools.training.nnunet_phantom import VIEWS, Sample, phantom_samples, sample_name
+from spinetools.training.nnunet_phantom import (
+    SPACING_MM,
+    VIEWS,
+    Sample,
+    phantom_samples,
+    sample_name,
+)
 from spinetools.training.nnunet_targets import DATASETS, Dataset, disc_mask, phantom_names
 from spinetools.training.provenance import commit
 
@@ -79,7 +85,10 @@ class RawDataset:
         self._path = self.folder / "dataset.json"
         self._cases: dict[str, dict[str, Any]] = {}
         if self._path.exists():
-            self._cases = json.loads(self._path.read_text(encoding="utf-8"))["dataset"]
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            self._cases = content["dataset"]
+            if tuple(content["labels"]) != dataset.classes:
+                raise InputError(f"{self.folder} has other classes; write to another -folder")
 
     def __contains__(self, case: str) -> bool:
         return case in self._cases
@@ -152,7 +161,11 @@ class RawDataset:
 
 
 def prepare_phantoms(
-    layout: Layout, numbers: Sequence[int], n_volumes: int, seed: int = 2026
+    layout: Layout,
+    numbers: Sequence[int],
+    n_volumes: int,
+    seed: int = 2026,
+    spacing_mm: float = SPACING_MM,
 ) -> None:
     """Write volumes of the digital spine to datasets; those that are there already stay.
 
@@ -166,6 +179,8 @@ def prepare_phantoms(
         How many volumes in all; there are as many of a subject as there are views.
     seed
         Of subjects and images.
+    spacing_mm
+        Voxel size; another than the networks' is resampled when it is preprocessed.
     """
     raw = [RawDataset(layout, DATASETS[number]) for number in numbers]
     for subject in range(-(-n_volumes // len(VIEWS))):
@@ -173,7 +188,7 @@ def prepare_phantoms(
         cases = [sample_name(subject, view) for view in range(len(views))]
         if all(case in dataset for case in cases for dataset in raw):
             continue
-        for sample in phantom_samples(subject, seed, views):
+        for sample in phantom_samples(subject, seed, views, spacing_mm):
             _add_sample(sample, raw, seed)
         for dataset in raw:
             dataset.save(seed=seed)

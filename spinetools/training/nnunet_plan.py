@@ -50,11 +50,13 @@ CONVOLUTIONS, CONVOLUTIONS_UP = (1, 2, 2, 2, 2), (2, 2, 2, 1)
 class SpineFingerprint(DatasetFingerprintExtractor):
     """Looks at some cases evenly spread: the plans are fixed but for sizes and intensities told."""
 
+    dataset: dict[str, Any]
+
     def __init__(self, number: int, num_processes: int = 1, verbose: bool = False) -> None:
         super().__init__(number, num_processes, verbose)
-        whole: dict[str, Any] = self.dataset
-        step = -(-len(whole) // MOST_CASES)
-        self.dataset = {case: whole[case] for case in sorted(whole)[::step]}
+        cases = sorted(self.dataset)
+        step = -(-len(cases) // MOST_CASES)
+        self.dataset = {case: self.dataset[case] for case in cases[::step]}
         self.num_foreground_voxels_for_intensitystats = 1e6  # nnU-Net's 1e8 take a gigabyte
 
 

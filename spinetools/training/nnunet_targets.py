@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spinetools.errors import InputError
 from spinetools.labels import structures
-from spinetools.models.classes import STEP1, STEP2, Column, Step, channels, class_of
+from spinetools.models.classes import STEP1, STEP2, Column, Levels, Step, channels, class_of
 from spinetools.phantom.labels import structure_ids
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -138,8 +138,12 @@ class Dataset:
         return table
 
 
-_ONE_STEP = ("background", *(s.name for s in structures() if s.kind in ("cord", "canal")),
-             *(s.name for s in structures() if s.kind in ("disc", "vertebra")))  # fmt: skip
+#: Every structure but the discs that only variants have: too few images would show them.
+_ONE_STEP = (
+    "background",
+    *(s.name for s in structures() if s.kind in ("cord", "canal")),
+    *(s.name for s in structures() if s.kind == "vertebra" or s.name in Levels().disc_names),
+)
 DATASETS = {
     101: Dataset(
         101, "SpineStep1", "step1", STEP1, ("MR",),
