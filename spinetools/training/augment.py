@@ -12,6 +12,10 @@ Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 
 
+#: Width (σ) of what counts as the cord's surroundings.
+RING_VOXELS = 2.0
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """Ranges of the random changes to a sample; all are drawn uniformly unless said.
@@ -39,6 +43,9 @@ class Augmentation:
     repaint
         Probability of fading everything and brightening or darkening the cord alone, from where it
         hardly differs to where nothing else is seen (diffusion).
+    blend
+        Probability of bringing the cord's level towards that of its surroundings, up to where only
+        the grey matter tells them apart (as in T2*w images of some sites).
     crop
         Probability of a small field of view, whose border is repeated beyond it.
     smallest_crop
@@ -56,6 +63,7 @@ class Augmentation:
     noise: float = 0.07
     invert: float = 0.3
     repaint: float = 0.2
+    blend: float = 0.0
     crop: float = 0.3
     smallest_crop: float = 0.31
 
@@ -147,6 +155,8 @@ def changed(
         image = _recoloured(image, rng, settings.invert)
     if rng.random() < settings.repaint:
         image = _repainted(image, targets[0], rng)
+    elif rng.random() < settings.blend:
+        image = _blended(image, targets[0], rng)
     if rng.random() < 0.5:
         sigma = rng.uniform(0, settings.blur, size=image.ndim)
         if rng.random() < 0.25:
@@ -182,6 +192,17 @@ def _repainted(image: Float32Array, cord: Float32Array, rng: np.random.Generator
     unit = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
     fade = rng.uniform(0.05, 1.0)
     result: Float32Array = (fade * unit + rng.uniform(-0.3, 1.0) * cord).astype(np.float32)
+    return result
+
+
+def _blended(image: Float32Array, cord: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Shift the cord's level towards that of what surrounds it."""
+    ring = (ndimage.gaussian_filter(cord, RING_VOXELS) > 0.1) & (cord < 0.05)
+    inside = cord > 0.95
+    if not ring.any() or not inside.any():
+        return image
+    gap = float(np.median(image[ring]) - np.median(image[inside]))
+    result: Float32Array = image + np.float32(gap * rng.uniform(0.3, 1.05)) * cord
     return result
 
 

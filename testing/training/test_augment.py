@@ -92,3 +92,17 @@ def test_the_same_seed_gives_the_same_sample() -> None:
         made.append(changed(patches[0], patches[1][None], rng, Augmentation(), distort=True))
     np.testing.assert_array_equal(made[0][0], made[1][0])
     np.testing.assert_array_equal(made[0][1], made[1][1])
+
+
+def test_a_blended_cord_comes_near_to_its_surroundings() -> None:
+    settings = replace(STILL, patch=(40, 40), blend=1.0)
+    cord = ball((40, 40), (1.0, 1.0), 6)
+    image = np.float32(100) - 60 * cord
+    gaps = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        other, _ = changed(image, cord[None], rng, settings, distort=False)
+        outside, inside = other[28:32, 18:22].mean(), other[18:22, 18:22].mean()
+        gaps.append(float((outside - inside) / outside))
+    assert max(gaps) < 0.5
+    assert min(gaps) < 0.1
