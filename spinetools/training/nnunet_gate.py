@@ -158,5 +158,5 @@ def _zoomed(volume: Float32Array, shape: tuple[int, ...], order: int) -> Float32
 def load_case(folder: Path, entry: dict[str, Any]) -> list[Image]:
     """Load the channels of a raw case in R, A, S order."""
     first, *rest = (folder / name for name in entry["images"])
-    images = [load_volume(first), *(load_mask(path) for path in rest)]
+    images = [load_volume(first), *(load_mask(path, allow_empty=True) for path in rest)]
     return [image.reorient(("R", "A", "S")).astype(np.float32) for image in images]

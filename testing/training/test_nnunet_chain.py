@@ -1,0 +1,186 @@
+"""Prepare, plan, preprocess, train, go on, export, predict: needs nnU-Net itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("nnunetv2", reason="needs nnU-Net (extra 'nnunet')")
+torch = pytest.importorskip("torch", reason="needs torch (extra 'nnunet')")
+
+from spinetools.errors import InputError, ModelError  # noqa: E402
+from spinetools.image import Image, Space  # noqa: E402
+from spinetools.models.card import read_card  # noqa: E402
+from spinetools.training import nnunet_gate, nnunet_plan, nnunet_trainer  # noqa: E402
+from spinetools.training.nnunet_dataset import Layout, RawDataset  # noqa: E402
+from spinetools.training.nnunet_export import Release, export_model, load_network  # noqa: E402
+from spinetools.training.nnunet_plan import preprocess, raw_description  # noqa: E402
+from spinetools.training.nnunet_targets import DATASETS  # noqa: E402
+from spinetools.training.nnunet_train import Run, load_weights, train  # noqa: E402
+from spinetools.training.nnunet_trainer import _FirstChannel, fold_of  # noqa: E402
+
+#: Small, and of another size along every axis.
+PATCH = (16, 24, 32)
+SHAPE = (20, 30, 44)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nnunet_plan, "PATCH", PATCH)
+        patch.setattr(nnunet_plan, "FEATURES", (8, 16, 16))
+        patch.setattr(nnunet_plan, "CONVOLUTIONS", (1, 1, 1))
+        patch.setattr(nnunet_plan, "CONVOLUTIONS_UP", (1, 1))
+        patch.setattr(nnunet_trainer, "EPOCH", 12)
+        patch.setattr("spinetools.training.nnunet_export._GATE_VOXELS", (1, 10**6))
+        yield
+
+
+def write(layout: Layout, number: int, n_subjects: int, first: int = 0) -> None:
+    """Write images of boxes: a bright one (class 4), a dark one (1), some of it not labelled."""
+    dataset = DATASETS[number]
+    raw = RawDataset(layout, dataset)
+    space = Space(SHAPE, np.diag([1.5, 1.5, 1.5, 1.0]))
+    for subject in range(first, first + n_subjects):
+        rng = np.random.default_rng(subject)
+        target = np.zeros(SHAPE, np.uint8)
+        low = rng.integers(2, 8, 3)
+        target[low[0] : low[0] + 8, low[1] : low[1] + 16, low[2] : low[2] + 12] = 4
+        target[low[0] : low[0] + 8, low[1] : low[1] + 10, low[2] + 18 : low[2] + 28] = 1
+        image = 300 + 400 * (target == 4) - 200 * (target == 1) + rng.normal(0, 20, SHAPE)
+        target[:2] = len(dataset.classes)
+        channels = [Image(image.astype(np.int16), space)]
+        if len(dataset.channels) == 2:
+            channels.append(Image((target == 4).astype(np.uint8), space))
+        raw.add(f"phantom_{subject:06d}_00", channels, target, "boxes")
+    raw.save()
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    made = Layout(tmp_path_factory.mktemp("nnunet"))
+    write(made, 101, 6)
+    train(made, 101, "all", Run(steps=36, device="cpu"))
+    return made
+
+
+def fold_folder(layout: Layout) -> Path:
+    return next(layout.results.rglob("fold_all"))
+
+
+def test_training_learns(layout: Layout) -> None:
+    state = load_weights(fold_folder(layout))
+    losses = state["logging"]["train_losses"]
+    assert len(losses) == state["current_epoch"] == 3
+    assert losses[-1] < losses[0] - 0.2
+    assert state["inference_allowed_mirroring_axes"] == (0,)
+
+
+def test_training_goes_on_and_takes_new_cases(layout: Layout) -> None:
+    write(layout, 101, 2, first=6)
+    before = load_weights(fold_folder(layout))
+    assert preprocess(layout, 101) == 8
+    train(layout, 101, "all", Run(steps=48, device="cpu"))
+    after = load_weights(fold_folder(layout))
+    assert after["current_epoch"] == 4
+    assert after["logging"]["train_losses"][:3] == before["logging"]["train_losses"]
+    # done already: nothing changes
+    train(layout, 101, "all", Run(steps=48, device="cpu"))
+    assert load_weights(fold_folder(layout))["current_epoch"] == 4
+
+
+def test_a_broken_write_leaves_the_old_checkpoint(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = load_weights(fold_folder(layout))["current_epoch"]
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(Exception, match="no space left"):
+        train(layout, 101, "all", Run(steps=72, device="cpu"))
+    assert load_weights(fold_folder(layout))["current_epoch"] == before
+
+
+def test_the_exported_model_is_nnunet_s(layout: Layout, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    found = export_model(layout, 101, "all", path, Release(failures=("Boxes only.",)))
+    assert set(found) == {"working grid", "uneven grid"}
+    assert min(found.values()) >= 0.999
+    card = read_card(path)
+    assert (card.name, card.labels, card.patch) == ("spine_step1", DATASETS[101].classes, PATCH)
+    assert (card.axes, card.orientation, card.spacing_mm) == ("N 1 x y z", "RAS", (1.5,) * 3)
+    assert (card.normalisation, card.activation, card.tta) == ("zscore", "softmax", ("x",))
+    assert card.training["data"] == {"phantom": 8}
+
+
+@pytest.mark.parametrize("wrong", ["axes", "weights"])
+def test_the_gate_closes(wrong: str, layout: Layout, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    export_model(layout, 101, "all", path, Release())
+    description = raw_description(layout, DATASETS[101])
+    plans = nnunet_plan.plan(layout, 101)
+    trained = load_network(plans, description, load_weights(fold_folder(layout)))
+    channels = nnunet_gate.load_case(
+        layout.raw_of(DATASETS[101]), next(iter(description["dataset"].values()))
+    )
+    if wrong == "axes":  # nnU-Net sees z, y, x where the model was trained on x, y, z
+        turned = {**plans, "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2]}
+        trained = replace(trained, plans=turned)
+    else:
+        with torch.no_grad():
+            for weights in trained.network.parameters():
+                weights.mul_(0.9)
+    with pytest.raises(ModelError, match=r"other labels|finds nothing"):
+        nnunet_gate.check(path, trained, channels)
+
+
+def test_two_channels_train_and_export(tmp_path: Path) -> None:
+    made = Layout(tmp_path)
+    write(made, 102, 3)
+    train(made, 102, "all", Run(steps=24, device="cpu"))
+    found = export_model(made, 102, "all", tmp_path / "m.onnx", Release())
+    assert min(found.values()) >= 0.999
+    assert read_card(tmp_path / "m.onnx").channels == ("MR", "noNorm")
+
+
+def test_intensities_of_a_mask_stay(layout: Layout) -> None:
+    class Doubled(nnunet_trainer.BasicTransform):  # type: ignore[misc]
+        def apply(self, data_dict, **_params):  # type: ignore[no-untyped-def]
+            return {**data_dict, "image": data_dict["image"] * 2}
+
+    image = torch.ones(2, 3, 3, 3)
+    changed = _FirstChannel(Doubled())(image=image, segmentation=torch.zeros(1, 3, 3, 3))
+    assert (changed["image"][0] == 2).all()
+    assert (changed["image"][1] == 1).all()
+    assert "segmentation" in changed
+
+
+def test_folds_keep_subjects_together_and_are_about_even() -> None:
+    folds = [fold_of(f"phantom_{number:06d}_00") for number in range(500)]
+    assert all(fold_of(f"phantom_{n:06d}_07") == fold for n, fold in enumerate(folds))
+    assert min(folds.count(fold) for fold in range(5)) > 70
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="st_train_prepare 103 writes it"):
+        train(Layout(tmp_path), 103, 0, Run(device="cpu"))
+    write(Layout(tmp_path), 101, 1)
+    with pytest.raises(InputError, match="holds no checkpoint; st_train makes it"):
+        export_model(Layout(tmp_path), 101, 0, tmp_path / "m.onnx", Release())
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no CUDA device"):
+            train(Layout(tmp_path), 101, 0, Run(device="cuda"))
+
+
+def test_plans_hold_the_working_grid(layout: Layout) -> None:
+    (path,) = layout.preprocessed.rglob("SpinePlans.json")
+    plans = json.loads(path.read_text())
+    configuration = plans["configurations"]["3d_fullres"]
+    assert configuration["spacing"] == [1.5] * 3
+    assert configuration["batch_size"] == 1
+    assert plans["transpose_forward"] == [2, 1, 0]
