@@ -37,7 +37,7 @@ SHEET_PX = 2048
 #: A view has at most this many tiles; of more slices, every n-th is shown.
 MAX_TILES = {"axial": 480, "sagittal": 40}
 #: Sheets of one image above this are encoded again, at the next lower quality.
-MAX_BYTES = 360_000
+MAX_BYTES = 300_000
 QUALITIES = (85, 70, 50, 30)
 #: How much brighter and darker than on average the window may become along the tiles.
 MOST_GAIN = 3.0

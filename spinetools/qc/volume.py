@@ -26,7 +26,7 @@ Box = tuple[slice, slice, slice]
 #: Image shown around the segmentations: across the spine, and along it.
 AROUND_MM, BEYOND_MM = 18.0, 8.0
 #: The image's voxels are about this large, and larger where there would be more than so many.
-VOXEL_MM, MAX_VOXELS = 1.0, 200_000
+VOXEL_MM, MAX_VOXELS, MAX_IMAGE_BYTES = 1.0, 200_000, 85_000
 #: Shades of the image: fewer ones take less room, and no eye sees the difference in a 3D view.
 SHADE = 4
 #: A segmentation keeps its own voxels unless there are more than this, or they take more room.
@@ -91,15 +91,23 @@ def _image(space: Space, image: npt.NDArray[Any], boxes: Sequence[Box]) -> dict[
     while True:
         steps = tuple(max(1, round(target / mm)) for mm in space.spacing)
         shape = [len(range(*part.indices(part.stop))[::step]) for part, step in _pairs(box, steps)]
-        if np.prod(shape) <= 1.3 * MAX_VOXELS or target > max(extent_mm):
-            break
         target *= 1.1
-    coarse = _means(image[box], steps)
+        if np.prod(shape) > 1.3 * MAX_VOXELS and target < max(extent_mm):
+            continue
+        packed = _packed(_grey(_means(image[box], steps)), [part.start for part in box], steps)
+        # noise takes more room than anatomy
+        if len(packed["data"]) <= MAX_IMAGE_BYTES * 4 / 3 or target > max(extent_mm):
+            return packed
+        target *= 1.1
+
+
+def _grey(coarse: npt.NDArray[np.float32]) -> ByteArray:
+    """Scale intensities to 64 shades between robust percentiles."""
     inside = coarse[coarse != 0]
     low, high = np.percentile(inside, [1, 99.5]) if inside.size else (0.0, 1.0)
     scaled = np.clip((coarse - low) / max(float(high - low), 1e-12), 0, 1) * 255
-    grey = (scaled.astype(np.uint8) // SHADE * SHADE).astype(np.uint8)
-    return _packed(grey, [part.start for part in box], steps)
+    grey: ByteArray = scaled.astype(np.uint8) // SHADE * SHADE
+    return grey
 
 
 def _pairs(box: Box, steps: Sequence[int]) -> Iterable[tuple[slice, int]]:

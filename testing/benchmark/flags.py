@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     if data is not None:
                         counts[kind]["masks"] += 1
                         counts[kind]["flagged"] += bool(flags(cord, data))
+        print(protocol, {kind: dict(count) for kind, count in counts.items()}, flush=True)
     rows = [
         {
             "masks": kind,
@@ -81,12 +82,16 @@ def flags(cord: Image, data: BoolArray) -> list[str]:
 
 def sound(cord: Image, rng: np.random.Generator) -> BoolArray:
     """Return the mask with an edge as another good method would draw it."""
-    data = cord.data > 0
+    moved = cord.data > 0
+    box = tuple(
+        slice(max(0, part.start - 3), part.stop + 3) for part in ndimage.find_objects(moved)[0]
+    )
+    data = moved[box]
     depth = ndimage.distance_transform_edt(data) - ndimage.distance_transform_edt(~data)
     noise = ndimage.gaussian_filter(rng.normal(0, 1, data.shape), 1.5)
     noise *= 0.25 / max(float(noise.std()), 1e-9)
-    moved: BoolArray = depth + noise + rng.uniform(-0.33, 0.33) > 0
-    return moved
+    moved[box] = depth + noise + rng.uniform(-0.33, 0.33) > 0
+    return np.asarray(moved)
 
 
 def piece(

@@ -94,6 +94,16 @@ def test_an_entry_has_a_small_picture_that_shows_the_mask(tmp_path, ras):
     assert (tmp_path / entry["folder"] / entry["volume"]).exists()
 
 
+def test_an_entry_of_pure_noise_is_not_larger_than_500_kb(tmp_path):
+    space = Space((200, 200, 260), np.eye(4))
+    rng = np.random.default_rng(6)
+    noise = Image(rng.normal(100, 30, space.shape).astype(np.float32), space)
+    data = np.zeros(space.shape, dtype=np.uint8)
+    data[90:104, 90:104, 5:255] = rng.random((14, 14, 250)) < 0.6
+    add_entry(tmp_path, noise, [("cord", noise.like(data))], process="p", command_line="p")
+    assert sum(p.stat().st_size for p in (tmp_path / "img").rglob("*") if p.is_file()) <= 500_000
+
+
 def test_an_image_without_a_result_has_both_too(tmp_path, ras):
     empty = ras[1].like(np.zeros_like(ras[1].data))
     add_entry(tmp_path, ras[0], [("cord", empty)], process="p", command_line="p")
