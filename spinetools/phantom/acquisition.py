@@ -120,7 +120,7 @@ def draw_acquisition(contrast: str, rng: np.random.Generator) -> Acquisition:
     return replace(
         drawn,
         band_mm=_now_and_then(rng, _BAND_SHARE, 38.0, 65.0),
-        motion=_now_and_then(rng, _MOTION_SHARE, 0.4, 2.0),
+        motion=_now_and_then(rng, _MOTION_SHARE, 0.3, 1.2),
         cross_talk=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
         uneven=_now_and_then(rng, _TALK_SHARE, 0.02, 0.12),
         wrap_mm=_now_and_then(rng, _WRAP_SHARE, 10.0, 50.0),

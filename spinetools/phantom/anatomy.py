@@ -86,7 +86,12 @@ def make_subject(
     ends = np.concatenate([boundaries, boundaries[-1] + np.cumsum(sacral)])
     curve = _draw_curve(rng, column, ends, found.kink_deg)
     profiles = draw_profiles(
-        rng, curve.s, column, ends, Sizes(size, cord_scale, canal_scale), found
+        rng,
+        curve.s,
+        column,
+        ends,
+        Sizes(size, cord_scale, canal_scale, _draw_triangular(seed)),
+        found,
     )
     vertebrae, discs, remnants = place_bones(rng, curve, column, ends, profiles, scale, found)
     habitus = Habitus(
@@ -117,6 +122,11 @@ def make_subject(
 def _draw(rng: np.random.Generator, numbers_: tuple[float, float, float, float]) -> float:
     mean, deviation, low, high = numbers_
     return float(np.clip(rng.normal(mean, deviation), low, high))
+
+
+def _draw_triangular(seed: int) -> float:
+    """Draw the shape of the neck's canal, from oval to triangular."""
+    return float(np.random.default_rng([seed, 8]).uniform(0.6, 2.6))
 
 
 def _draw_build(seed: int) -> dict[str, Any]:

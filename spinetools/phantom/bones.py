@@ -125,12 +125,12 @@ def _cervical(v: Vertebra, x: F32, y: F32, z: F32) -> Iterator[F32]:
     )  # fmt: skip
     # the articular pillar: a slanted column with a joint above and below
     xp, yp = wc + 4.6 * k, yc - 0.1 * hc
-    column = ellipse(x - xp, y - yp, 5.6 * k, 6.2 * k)
+    column = ellipse(x - xp - 0.8 * k, y - yp, 6.6 * k, 6.8 * k)
     slab = (np.abs(z - 0.8 * (y - yp)) - (v.span / 2 - 0.6)) / 1.28
     yield np.maximum(column, slab, dtype=np.float32)
     yield capsule(
         x, y, z, (wc + 2.5, yc - 0.6 * hc, -1), (0, yc - hc - 2.6, -3.5),
-        (2.4 * thick, 2.5 * thick), (1, 1, 2.0),
+        (2.7 * thick, 3.0 * thick), (1, 1, 2.0),
     )  # fmt: skip
     root, length = yc - hc - 3.0, v.spinous
     tip = (root - length * np.cos(v.slant), -4.0 - length * np.sin(v.slant))

@@ -28,6 +28,7 @@ _SKEW = (
     (20.0, 0.08),
     (24.0, 0.25),
 )
+_MOST_SKEW = 0.33
 
 #: What is left in front of and behind the cord's line at the tightest places, mm.
 _TIGHTEST_MM, _FILM_MM = 1.9, 0.35
@@ -45,12 +46,14 @@ class Sizes:
     """How large a subject is.
 
     ``body`` in standard deviations from the mean, ``cord`` and ``canal`` over what the tables give:
-    the cord's area, and the diameters of dural sac and canal.
+    the cord's area, and the diameters of dural sac and canal; ``triangular``: how much wider in
+    front the canal of the neck is than usual.
     """
 
     body: float
     cord: float = 1.0
     canal: float = 1.0
+    triangular: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,7 @@ def draw_profiles(
         "canal_ap": ap + GAP_FRONT_MM + behind,
         "canal_rl": rl + 2 * GAP_SIDE_MM,
         "canal_v": middle + (GAP_FRONT_MM - behind) / 2,
-        "sac_skew": np.interp(level, *np.array(_SKEW).T) * rng.uniform(0.6, 1.4),
+        "sac_skew": np.minimum(_draw_skew(rng, level, sizes.triangular), _MOST_SKEW),
         "level": level,
     }
     bulges, thick = _draw_narrowing(rng, column.n)
@@ -168,6 +171,14 @@ def _along(ends: FloatArray, values: FloatArray, s: FloatArray) -> FloatArray:
     """Interpolate per-level values, placed at the levels' middles, smoothly; constant beyond."""
     middles = (ends[:-1] + ends[1:])[: len(values)] / 2
     result: FloatArray = PchipInterpolator(middles, values)(np.clip(s, middles[0], middles[-1]))
+    return result
+
+
+def _draw_skew(rng: np.random.Generator, level: FloatArray, triangular: float) -> FloatArray:
+    """How much wider the sac is in front, over its half width; a factor more in the neck."""
+    neck = np.clip((8.0 - level) / 2, 0, 1)
+    usual = np.interp(level, *np.array(_SKEW).T) * rng.uniform(0.6, 1.4)
+    result: FloatArray = usual * (1 + (triangular - 1) * neck)
     return result
 
 

@@ -15,6 +15,9 @@ from spinetools.phantom.tissues import Tissue
 #: Half the thickness of the fibrous sheets between muscles, mm.
 _FASCIA_MM = 0.3
 
+#: Sheets of shorter wavelength than this carry vessels where they cross, mm.
+_CROSSING_MM = 30.0
+
 #: Organs end rounded, over this length along the spine, mm.
 _END_MM = 14.0
 
@@ -124,18 +127,25 @@ def _paint_fat_planes(canvas: Canvas, field: Field, inner: F32) -> None:
         (Tissue.FAT_PLANE, 24.0, waves(field, 3, 24.0, 160.0, where=(radius * 1.2, around * 0.4))),
         (Tissue.FAT_PLANE, 46.0, waves(field, 6, 46.0, 130.0)),
         (Tissue.FASCIA, 34.0, waves(field, 4, 34.0, 160.0, where=(radius * 1.2, around * 0.7))),
+        (Tissue.FASCIA, 17.0, waves(field, 16, 17.0, 120.0, where=(radius, around * 0.8))),
     )
     fade = field.lattice.spread(waves(field, 7, 30.0, 60.0, mirrored=False) * 0.35)
     fade = np.minimum(fade + np.float32(thickness), np.float32(0.9), out=fade)
     inner = inner + np.float32(1.0)
+    crossed: list[F32] = []
     for tissue, wavelength, values in sheets:
         sheet = field.lattice.spread(values)
         np.abs(sheet, out=sheet)
         # |gradient| of the field is about 2π / wavelength / √2
         sheet *= np.float32(wavelength / (2 * np.pi) * 1.2)
+        if wavelength < _CROSSING_MM:
+            crossed.append(sheet.copy())
         sheet -= fade if tissue is Tissue.FAT_PLANE else np.float32(_FASCIA_MM)
         np.maximum(sheet, inner, out=sheet)
         canvas.paint(WHOLE, sheet, tissue)
+    # small vessels run along the lines where two sheets cross
+    lines = np.maximum(np.maximum(*crossed) - np.float32(rng.uniform(0.5, 1.3)), inner)
+    canvas.paint(WHOLE, lines, Tissue.VEIN)
 
 
 def _paint_bowel(canvas: Canvas, field: Field, skin: F32) -> None:

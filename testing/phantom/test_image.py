@@ -46,7 +46,7 @@ RATIOS = {
     ("t1", "spin"): {"CSF": (0.3, 0.7), "MARROW": (1.1, 2.0)},
     ("t2", "volume"): {"CSF": (2.2, 3.1), "MARROW": (0.38, 0.47), "MUSCLE": (0.28, 0.42),
                    "GREY_MATTER": (1.01, 1.11)},
-    ("t2s", None): {"CSF": (1.25, 1.45), "GREY_MATTER": (1.08, 1.19), "MUSCLE": (0.9, 1.04)},
+    ("t2s", None): {"CSF": (1.25, 2.35), "GREY_MATTER": (1.08, 1.19), "MUSCLE": (0.58, 1.04)},
     ("mt", "on"): {"CSF": (1.19, 1.35), "MARROW": (0.43, 0.53), "GREY_MATTER": (1.17, 1.27)},
     ("mt", "off"): {"CSF": (1.35, 1.51), "MARROW": (0.35, 0.45), "GREY_MATTER": (0.99, 1.07)},
     ("dwi", None): {"CSF": (0.15, 0.4), "MUSCLE": (0.15, 0.4), "GREY_MATTER": (0.95, 1.07)},
