@@ -246,7 +246,8 @@ def _measured(
     shares = np.array([0.0, *(float(landmark[where].mean()) for landmark in landmarks)])
     shares[1:] /= max(float(weights.mean()), shares.sum(), 1e-6)
     shares[0] = 1 - shares.sum()
-    middle = np.abs(aside) <= max(3.0, 0.15 * np.ptp(aside))
+    # the nearest to the midline: a disc may be seen in two halves
+    middle = np.abs(aside) <= np.abs(aside).min() + max(3.0, 0.15 * np.ptp(aside))
     back = away[middle][np.argmin(ahead[middle])]
     # area of the plane that the disc covers, from that of its shadow on the axial plane
     area = len(np.unique(group[:, :2], axis=0)) * spacing**2 / max(abs(float(normal[2])), 0.3)
