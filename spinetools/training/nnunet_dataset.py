@@ -188,6 +188,8 @@ def prepare_phantoms(
         cases = [sample_name(subject, view) for view in range(len(views))]
         if all(case in dataset for case in cases for dataset in raw):
             continue
+        for dataset in raw:  # where it cannot be written is said before the painting
+            dataset.save(seed=seed)
         for sample in phantom_samples(subject, seed, views, spacing_mm):
             _add_sample(sample, raw, seed)
         for dataset in raw:

@@ -162,6 +162,10 @@ def plan(layout: Layout, number: int) -> dict[str, Any]:
         raise InputError(
             f"{layout.raw_of(dataset)} holds no dataset; st_train_prepare {number} writes it"
         )
+    if not raw_description(layout, dataset)["dataset"]:
+        raise InputError(
+            f"{layout.raw_of(dataset)} has no cases; st_train_prepare {number} goes on"
+        )
     layout.set_environment()
     path = layout.preprocessed / dataset.folder / f"{PLANS_NAME}.json"
     if not path.exists():

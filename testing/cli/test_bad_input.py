@@ -33,7 +33,9 @@ COMMANDS = list(entry_points())
 SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic.onnx"
 
 #: Commands that read no image.
-WITHOUT_IMAGE = {"st_phantom", "st_models"}
+WITHOUT_IMAGE = {"st_phantom", "st_models", "st_train_prepare", "st_train", "st_export_onnx"}
+#: They need an extra that is rarely installed: testing/training/test_nnunet_chain.py.
+WITH_NNUNET = {"st_train", "st_export_onnx"}
 
 #: What is wrong with a file, by the part it plays. Every part takes what is wrong with any file.
 FILE = (
@@ -129,12 +131,13 @@ WRITING = [
     Call("st_qc", "-i IMAGE -s MASK -p st_propseg -qc OUT", "image"),
     Call("st_phantom", "-c t2 -fov cervical -spacing 2x2x4 -ofolder OUT", "image"),
     Call("st_models", "install own -from MODEL -to OUT", "image"),
+    Call("st_train_prepare", "101 -phantoms 1 -folder OUT", "image"),
 ]
 
 
 def test_every_command_has_its_templates() -> None:
     assert {call.command for call in TEMPLATES} | WITHOUT_IMAGE >= set(COMMANDS)
-    assert {call.command for call in WRITING} >= set(COMMANDS)
+    assert {call.command for call in WRITING} | WITH_NNUNET >= set(COMMANDS)
 
 
 # -- files -------------------------------------------------------------------------------------

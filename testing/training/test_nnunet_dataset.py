@@ -117,7 +117,7 @@ def test_a_killed_run_lists_whole_cases_only_and_goes_on(
     monkeypatch.setattr(nnunet_dataset.RawDataset, "add", dies)
     with pytest.raises(KeyboardInterrupt):
         prepare_phantoms(layout, (101,), 2)
-    assert not (layout.raw_of(DATASETS[101]) / "dataset.json").exists()
+    assert description(layout, 101)["dataset"] == {}
     prepare_phantoms(layout, (101,), 2)
     assert description(layout, 101)["numTraining"] == 2
 
