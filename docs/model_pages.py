@@ -15,6 +15,7 @@ from spinetools.models.card import ModelCard, read_card
 from spinetools.models.registry import Entry, file_sha256, read_registry, shipped_folder
 
 IMAGES = Path(__file__).parent / "images" / "models"
+PAGES = Path(__file__).parent / "models"
 
 INTRODUCTION = """\
 A model is data: a file that says itself how it is run. These are part of the package; nothing is
@@ -88,6 +89,8 @@ def page(path: Path, card: ModelCard) -> str:
             *(f"* {escape(text)}" for text in card.failures),
             "",
         ]
+    if curve(path, card.name):
+        parts.append(f".. image:: {card.name}-training.png\n   :alt: loss against training step\n")
     data = card.training.get("data", {})
     other = {key: escape(str(value)) for key, value in card.training.items() if key != "data"}
     parts += [heading("Training", "-"), table(other)]
@@ -95,6 +98,24 @@ def page(path: Path, card: ModelCard) -> str:
         numbers = {escape(str(key)): escape(str(value)) for key, value in data.items()}
         parts += ["Trained on, with the number of samples of each:\n", table(numbers)]
     return "\n".join(parts)
+
+
+def curve(path: Path, name: str) -> bool:
+    """Draw the training's loss from the log beside a model; False where there is none."""
+    log = path.with_suffix(".log.tsv")
+    if not log.is_file():
+        return False
+    import matplotlib.pyplot as plt
+
+    rows = [line.split("\t") for line in log.read_text(encoding="utf-8").splitlines()]
+    figure, axes = plt.subplots(figsize=(6, 2.4), layout="constrained")
+    axes.plot([int(row[0]) for row in rows], [float(row[1]) for row in rows], linewidth=1)
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    figure.savefig(PAGES / f"{name}-training.png", dpi=110)
+    plt.close(figure)
+    return True
 
 
 def facts(path: Path, card: ModelCard) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def export_model(folder: Path, kernel: str, output: Path, version: str) -> None:
         overlap=0.5,
         thresholds={"any": 0.5},
         tta=("x",),
-        licence="MIT",
+        licence="Apache-2.0",
         training={
             "data": {name: len(windows) for name, windows in groups.items()},
             "steps": state["step"],

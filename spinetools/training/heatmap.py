@@ -176,7 +176,7 @@ def export_model(folder: Path, name: str, output: Path, version: str) -> None:
         normalisation="local_contrast",
         multiple=2 ** (len(recipe.features) - 1),
         labels=recipe.labels,
-        licence="MIT",
+        licence="Apache-2.0",
         training={
             "data": {group: len(slices) for group, slices in groups.items()},
             "steps": state["step"],

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spinetools.files import atomic_path
-from spinetools.models.card import read_card
+from spinetools.models.card import ModelCard, read_card
 
 
 def set_thresholds(path: Path, thresholds: Mapping[str, float]) -> dict[str, float]:
@@ -40,18 +40,23 @@ def set_thresholds(path: Path, thresholds: Mapping[str, float]) -> dict[str, flo
     ValueError
         When a threshold lies outside 0 to 1.
     """
-    import onnx
-
     card = read_card(path)
     changed = replace(card, thresholds={**card.thresholds, **thresholds})
+    write_card(path, changed)
+    return changed.thresholds
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Replace the card of a model; its weights do not change."""
+    import onnx
+
     model = onnx.load(str(path))
-    new = changed.to_metadata()
+    new = card.to_metadata()
     for entry in model.metadata_props:
         if entry.key in new:
             entry.value = new[entry.key]
     with atomic_path(path) as temporary:
         onnx.save(model, str(temporary))
-    return changed.thresholds
 
 
 def _pair(text: str) -> tuple[str, float]:

@@ -1,0 +1,40 @@
+"""Figures and known failures in a model's card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnx", reason="onnx is not installed: pip install 'spinetools[train]'")
+
+from spinetools.errors import InputError  # noqa: E402
+from spinetools.infer.onnx import OnnxModel  # noqa: E402
+from spinetools.models.card import read_card  # noqa: E402
+from spinetools.models.store import find_model  # noqa: E402
+from spinetools.training.describe import describe  # noqa: E402
+
+TABLE = "method\timage\tDice\na\tone\t0.9\nb\tone\t0.8\na\ttwo\t0.7\n"
+
+
+def test_the_rows_of_a_method_come_into_the_card(tmp_path: Path) -> None:
+    path, table = tmp_path / "optic.onnx", tmp_path / "table.tsv"
+    shutil.copy(find_model("optic"), path)
+    before = read_card(path)
+    table.write_text(TABLE, encoding="utf-8")
+    describe(path, table, "a", ["fails on Mondays"])
+    card = OnnxModel(path).card
+    assert card.benchmark == [{"image": "one", "Dice": "0.9"}, {"image": "two", "Dice": "0.7"}]
+    assert card.failures == ("fails on Mondays",)
+    assert card.training == before.training
+    describe(path, None)
+    assert read_card(path) == card
+
+
+def test_a_method_without_rows_is_refused(tmp_path: Path) -> None:
+    path, table = tmp_path / "optic.onnx", tmp_path / "table.tsv"
+    shutil.copy(find_model("optic"), path)
+    table.write_text(TABLE, encoding="utf-8")
+    with pytest.raises(InputError, match="no row of method 'c'"):
+        describe(path, table, "c")
