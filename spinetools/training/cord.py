@@ -63,9 +63,16 @@ class Recipe:
 
 
 _COMMON = Augmentation(
-    log_scale=0.15, log_stretch=0.08, shift_mm=4.0, anywhere=0.0, blur=1.2, repaint=0.12, blend=0.15,
-    crop=0.15, smallest_crop=0.4,
-)  # fmt: skip
+    log_scale=0.15,
+    log_stretch=0.08,
+    shift_mm=4.0,
+    anywhere=0.0,
+    blur=1.2,
+    repaint=0.12,
+    blend=0.15,
+    crop=0.15,
+    smallest_crop=0.4,
+)
 RECIPES = {
     "2d": Recipe(
         (16, 32, 64, 96), "batch", 24,

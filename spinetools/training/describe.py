@@ -1,8 +1,7 @@
 """Write what was measured, and what is known to fail, into the card of an exported model.
 
-    python -m spinetools.training.describe data/models/cord_2d.onnx \\
-        -results testing/benchmark/results/segmentation.tsv -method "st_deepseg_sc 2d" \\
-        -failure "..." -failure "..."
+    python -m spinetools.training.describe data/models/cord_2d.onnx -method "st_deepseg_sc"
+        -results testing/benchmark/results/segmentation.tsv -failure "..." -failure "..."
 
 ``python -m spinetools.training.register`` brings the registry up to date afterwards.
 """

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'spinetools[train]'")
 
-from spinetools.errors import InputError  # noqa: E402
-from spinetools.infer.onnx import OnnxModel  # noqa: E402
-from spinetools.models.card import read_card  # noqa: E402
-from spinetools.models.store import find_model  # noqa: E402
-from spinetools.training.describe import describe  # noqa: E402
+from spinetools.errors import InputError
+from spinetools.infer.onnx import OnnxModel
+from spinetools.models.card import read_card
+from spinetools.models.store import find_model
+from spinetools.training.describe import describe
 
 TABLE = "method\timage\tDice\na\tone\t0.9\nb\tone\t0.8\na\ttwo\t0.7\n"
 
