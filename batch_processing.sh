@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tutorial's chain on a folder of images: centreline, segmentation, measures, QC report.
+# The tutorial's chain on a folder of images: centreline, segmentation by two methods (st_propseg,
+# st_deepseg_sc), measures of both, QC report.
 #
 #   bash batch_processing.sh                    on its own sample, a simulated spine (T2w and T1w)
 #   bash batch_processing.sh FOLDER [OUTPUT]    on the images of FOLDER and of folders below it
@@ -24,7 +25,7 @@ if [ $# -gt 2 ]; then
     echo "batch_processing.sh: expected at most a folder and an output folder; see -h" >&2
     exit 2
 fi
-if ! command -v st_propseg >/dev/null; then
+if ! command -v st_deepseg_sc >/dev/null; then
     echo "batch_processing.sh: spinetools is not installed here: pip install ." >&2
     exit 1
 fi
@@ -62,7 +63,15 @@ levels_of() {
     done
 }
 
-# Run the chain on one image; each step needs the one before.
+# Segment by one method and measure the result; the names are those of process.
+segment() {
+    local method=$1 command=$2
+    local seg=$output/${name}_seg-$method.nii.gz
+    "$command" -i "$image" -c "$contrast" -o "$seg" "${@:3}" "${report[@]}" &&
+        st_process_segmentation -i "$seg" "${which[@]}" -o "$output/${name}_csa-$method.csv"
+}
+
+# Run the chain on one image; where one method fails, the other goes on.
 process() {
     local image=$1 stem=$2 contrast=$3 output=$4
     local name subject word
@@ -78,12 +87,15 @@ process() {
     else
         which=(-perslice 1)
     fi
-    st_get_centerline -i "$image" -c "$contrast" -o "$output/${name}_centerline.nii.gz" \
-        "${report[@]}" &&
-        st_propseg -i "$image" -c "$contrast" -o "$output/${name}_seg.nii.gz" \
-            -init-centerline "$output/${name}_centerline.nii.gz" "${report[@]}" &&
-        st_process_segmentation -i "$output/${name}_seg.nii.gz" "${which[@]}" \
-            -o "$output/${name}_csa.csv"
+    local line=$output/${name}_centerline.nii.gz
+    local status=0
+    if st_get_centerline -i "$image" -c "$contrast" -o "$line" "${report[@]}"; then
+        segment propseg st_propseg -init-centerline "$line" || status=1
+    else
+        status=1
+    fi
+    segment deepseg st_deepseg_sc || status=1
+    return $status
 }
 
 if [ $# -eq 0 ]; then

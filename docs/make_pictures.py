@@ -63,7 +63,7 @@ def report_page(path: Path) -> None:
             wait.until(lambda page: page.execute_script("return QC.table.visible.length > 3"))
             driver.execute_script(
                 "QC.table.select(QC.table.visible.find((entry) =>"
-                " entry.process === 'st_propseg' && entry.contrast === 't2'))"
+                " entry.process === 'st_deepseg_sc' && entry.contrast === 't2'))"
             )
             wait.until(
                 lambda page: page.execute_script(
@@ -120,7 +120,7 @@ def both(weight: str) -> tuple[Any, Any]:
     from spinetools.image import load_mask, load_volume
 
     image = load_volume(SAMPLE / f"sub-01_{weight}.nii.gz")
-    mask = load_mask(RESULTS / f"sub-01_{weight}_seg.nii.gz")
+    mask = load_mask(RESULTS / f"sub-01_{weight}_seg-deepseg.nii.gz")
     return tuple(each.reorient(("R", "A", "S")).data for each in (image, mask))
 
 
@@ -143,12 +143,16 @@ def areas(path: Path) -> None:
     levels = sorted(truth)
     axis.plot(levels, [np.mean(truth[level]) for level in levels], color=GREY, lw=5, label="exact")
     for weight, colour in (("T2w", RED), ("T1w", "#1763c2")):
-        with (RESULTS / f"sub-01_{weight}_csa.csv").open(encoding="utf-8") as stream:
-            found = {
-                int(row["VertLevel"]): float(row["MEAN(area)"]) for row in csv.DictReader(stream)
-            }
-        shown = [level for level in levels if level in found]
-        axis.plot(shown, [found[level] for level in shown], "o-", color=colour, label=weight)
+        for method, line in (("propseg", "s:"), ("deepseg", "o-")):
+            table = RESULTS / f"sub-01_{weight}_csa-{method}.csv"
+            with table.open(encoding="utf-8") as stream:
+                found = {
+                    int(row["VertLevel"]): float(row["MEAN(area)"])
+                    for row in csv.DictReader(stream)
+                }
+            shown = [level for level in levels if level in found]
+            label = f"{weight}, {method}"
+            axis.plot(shown, [found[level] for level in shown], line, color=colour, label=label)
     axis.set_xticks(levels, [level_name(level) for level in levels])
     axis.set_ylabel("cord area, mm²")
     axis.set_ylim(0)

@@ -45,7 +45,9 @@ def batch(tmp_path: Path) -> Batch:
     """Run the script with stand-ins instead of the commands."""
     stand_ins = tmp_path / "bin"
     stand_ins.mkdir()
-    for name in ("st_get_centerline", "st_propseg", "st_process_segmentation", "st_qc"):
+    for name in (
+        "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_process_segmentation", "st_qc",
+    ):  # fmt: skip
         (stand_ins / name).write_text(STAND_IN)
         (stand_ins / name).chmod(0o755)
 
@@ -85,9 +87,11 @@ def test_the_contrast_comes_from_the_name(batch: Batch, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     seen = {
         Path(call[call.index("-i") + 1]).name.removesuffix(".nii.gz"): call[call.index("-c") + 1]
-        for call in calls(tmp_path, "st_propseg")
+        for call in calls(tmp_path, "st_deepseg_sc")
     }
     assert seen == CONTRASTS
+    others = [call[:4] for call in calls(tmp_path, "st_propseg")]
+    assert others == [call[:4] for call in calls(tmp_path, "st_deepseg_sc")]
 
 
 def test_other_files_are_left_alone_and_named(batch: Batch, tmp_path: Path) -> None:
@@ -105,17 +109,24 @@ def test_each_step_takes_the_result_of_the_one_before(batch: Batch, tmp_path: Pa
     done = batch("my study")
     assert done.returncode == 0, done.stderr
     out = "runs/my study/sub 1/anat/sub-1 x_T2w"
-    (centerline,), (propseg,), (measure,) = (
+    (centerline,), (propseg,), (deepseg,), measures = (
         calls(tmp_path, name)
-        for name in ("st_get_centerline", "st_propseg", "st_process_segmentation")
-    )
+        for name in (
+            "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_process_segmentation",
+        )
+    )  # fmt: skip
     assert centerline[centerline.index("-o") + 1] == f"{out}_centerline.nii.gz"
     assert propseg[propseg.index("-init-centerline") + 1] == f"{out}_centerline.nii.gz"
-    assert propseg[propseg.index("-qc") : propseg.index("-qc") + 6] == [
-        "-qc", "runs/my study/qc", "-qc-dataset", "my study", "-qc-subject", "sub-1 x",
-    ]  # fmt: skip
-    assert measure[measure.index("-i") + 1] == f"{out}_seg.nii.gz"
-    assert measure[measure.index("-o") + 1] == f"{out}_csa.csv"
+    for call in (propseg, deepseg):
+        assert call[call.index("-qc") : call.index("-qc") + 6] == [
+            "-qc", "runs/my study/qc", "-qc-dataset", "my study", "-qc-subject", "sub-1 x",
+        ]  # fmt: skip
+    for method, call, measure in zip(
+        ("propseg", "deepseg"), (propseg, deepseg), measures, strict=True
+    ):
+        assert call[call.index("-o") + 1] == f"{out}_seg-{method}.nii.gz"
+        assert measure[measure.index("-i") + 1] == f"{out}_seg-{method}.nii.gz"
+        assert measure[measure.index("-o") + 1] == f"{out}_csa-{method}.csv"
 
 
 @pytest.mark.parametrize(
@@ -131,8 +142,8 @@ def test_levels_beside_the_image_are_used(
 ) -> None:
     make(tmp_path / "study", "a_T2w.nii.gz", beside)
     assert batch("study").returncode == 0
-    (measure,) = calls(tmp_path, "st_process_segmentation")
-    assert measure[2:-3] == expected
+    for measure in calls(tmp_path, "st_process_segmentation"):
+        assert measure[2:-3] == expected
 
 
 def test_the_report_is_refreshed_once_at_the_end(batch: Batch, tmp_path: Path) -> None:
@@ -144,12 +155,16 @@ def test_the_report_is_refreshed_once_at_the_end(batch: Batch, tmp_path: Path) -
     assert lines[-1].startswith("st_qc\t-v\t0\t-refresh\t-qc\tout/qc\t")
 
 
-def test_a_failure_stops_the_chain_of_its_image_only(batch: Batch, tmp_path: Path) -> None:
+def test_a_failure_stops_its_method_and_image_only(batch: Batch, tmp_path: Path) -> None:
     make(tmp_path / "study", "a_broken_T2w.nii.gz", "b_T2w.nii.gz")
     done = batch("study")
     assert done.returncode == 1
     measured = [call[call.index("-i") + 1] for call in calls(tmp_path, "st_process_segmentation")]
-    assert measured == ["runs/study/b_T2w_seg.nii.gz"]
+    assert measured == [
+        "runs/study/a_broken_T2w_seg-deepseg.nii.gz",
+        "runs/study/b_T2w_seg-propseg.nii.gz",
+        "runs/study/b_T2w_seg-deepseg.nii.gz",
+    ]
     ending = done.stdout.splitlines()[-3:]
     assert ending[0] == "done: 1 of 2 images, in runs/study"
     assert ending[1] == "failed: a_broken_T2w.nii.gz"
@@ -207,15 +222,17 @@ def test_the_sample_runs_from_nothing_to_the_report(tmp_path: Path) -> None:
     assert page.is_file()
     entries = report_entries(page.parent)
     assert sorted((str(e["process"]), str(e["contrast"])) for e in entries) == [
+        ("st_deepseg_sc", "t1"), ("st_deepseg_sc", "t2"),
         ("st_get_centerline", "t1"), ("st_get_centerline", "t2"),
         ("st_propseg", "t1"), ("st_propseg", "t2"),
     ]  # fmt: skip
     index = (page.parent / "entries.js").read_text()
     assert all(str(entry["id"]) in index for entry in entries)
-    assert areas(tmp_path / "runs/sample/sub-01_T2w_csa.csv", "VertLevel", "MEAN(area)") == (
-        pytest.approx(areas(tmp_path / "sample/sub-01_T2w_truth.csv", "level", "csa_mm2"), rel=0.1)
-    )
-    assert (tmp_path / "runs/sample/sub-01_T1w_csa.csv").is_file()
+    truth = areas(tmp_path / "sample/sub-01_T2w_truth.csv", "level", "csa_mm2")
+    for method in ("propseg", "deepseg"):
+        table = tmp_path / f"runs/sample/sub-01_T2w_csa-{method}.csv"
+        assert areas(table, "VertLevel", "MEAN(area)") == pytest.approx(truth, rel=0.1), method
+        assert (tmp_path / f"runs/sample/sub-01_T1w_csa-{method}.csv").is_file()
 
 
 def areas(table: Path, level: str, area: str) -> list[float]:
@@ -251,7 +268,10 @@ def test_a_broken_file_is_listed_and_the_others_are_done(tmp_path: Path) -> None
     made = sorted(path.name for path in (tmp_path / "runs/study").glob("sub-*"))
     assert made == [
         "sub-01_T2star_centerline.csv", "sub-01_T2star_centerline.json",
-        "sub-01_T2star_centerline.nii.gz", "sub-01_T2star_csa.csv", "sub-01_T2star_csa.json",
-        "sub-01_T2star_seg.json", "sub-01_T2star_seg.nii.gz",
+        "sub-01_T2star_centerline.nii.gz",
+        "sub-01_T2star_csa-deepseg.csv", "sub-01_T2star_csa-deepseg.json",
+        "sub-01_T2star_csa-propseg.csv", "sub-01_T2star_csa-propseg.json",
+        "sub-01_T2star_seg-deepseg.json", "sub-01_T2star_seg-deepseg.nii.gz",
+        "sub-01_T2star_seg-propseg.json", "sub-01_T2star_seg-propseg.nii.gz",
     ]  # fmt: skip
-    assert len(report_entries(tmp_path / "runs/study/qc")) == 2
+    assert len(report_entries(tmp_path / "runs/study/qc")) == 3
