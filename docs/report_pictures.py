@@ -2,8 +2,8 @@
 
     python docs/report_pictures.py
 
-Simulates some subjects, segments each, puts results and truth into one report in a
-temporary folder, and photographs its views into docs/images. Needs Chromium with its driver, and
+Simulates some subjects, puts their exact labels into one report in a temporary folder, and
+photographs its views into docs/images. Needs Chromium with its driver, and
 selenium (pip install '.[test]'); takes some minutes. The pictures are committed: run this again
 when the report changes visibly.
 """
@@ -13,14 +13,16 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from spinetools.image import Image
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SUBJECTS = 6
@@ -43,7 +45,7 @@ VIEWS = (
     ("qc_compare", "dark", "choose(3, 'spoilt'); QC.settings.set('arrangement', 'difference');"
      "QC.viewer.setView('methods')"),
     ("qc_cohort", "light", "QC.app.setMode('cohort')"),
-    ("qc_space", "dark", "QC.app.setMode('cases'); choose(2, 'st_propseg');"
+    ("qc_space", "dark", "QC.app.setMode('cases'); choose(2, 'labels');"
      "QC.viewer.setView('space')"),
 )  # fmt: skip
 CHOOSE = """
@@ -57,55 +59,65 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # so that paths on the page are short
-        make_report(Path("qc"))
+        make_report(Path("qc"), simulated())
         photograph(Path("qc"))
 
 
-def make_report(report: Path) -> None:
-    """Segment simulated subjects, add their truth, and spoil one mask."""
-    from spinetools.image import Image, load_mask
+def simulated() -> Iterator[tuple[Image, Image, Image, dict[int, str]]]:
+    """Yield image, cord, all structures and their names of simulated subjects."""
+    from spinetools.labels import numbering
     from spinetools.phantom import make_phantom
+
+    names = {value: row.name for value, row in numbering("totalspineseg").items()}
+    for number in range(SUBJECTS):
+        made = make_phantom(seed=40 + number, protocol="t2_sagittal", field_of_view="whole")
+        yield made.image, made.cord, made.structures, names
+
+
+def make_report(
+    report: Path, subjects: Iterable[tuple[Image, Image, Image, dict[int, str]]]
+) -> None:
+    """Add every subject's cord and labels, and one cord that was spoilt by hand."""
+    from spinetools.image import Image
     from spinetools.qc import add_entry, refresh
 
     os.environ["SPINETOOLS_QC_REFRESH"] = "0"
-    binaries = Path(sys.executable).parent
-    for number in range(1, SUBJECTS + 1):
-        made = make_phantom(seed=40 + number, protocol="t2_3d")
-        source = Path(f"sub-0{number}_T2w.nii.gz")
-        made.image.save(source)
-        image = Image(made.image.data, made.image.space, path=source)
-        # level by slice: the exact ones of the simulated subject
-        axis, truth = made.truth.axis, made.truth
-        levels = continuous(truth.level, image.space.nib_codes[axis])
-        for command in ("st_propseg", "truth"):
-            output = Path(f"sub-0{number}_{command}.nii.gz")
-            line = [command, "-i", str(source), "-c", "t2", "-o", str(output)]
-            if command == "truth":
-                made.cord.save(output)
-            else:
-                subprocess.run([str(binaries / command), *line[1:]], check=True, stdout=-3)
-            mask = load_mask(output)
-            done = " ".join(line) if command == "st_propseg" else "the exact cord"
-            add_entry(report, image, [("cord", mask)], process=command,
-                      command_line=done, dataset="simulated",
-                      subject=f"sub-0{number}", contrast="t2", levels=levels)  # fmt: skip
-            if number == LEAKING and command == "st_propseg":
-                spoilt = mask.like(leak(mask.data > 0, axis).astype(np.uint8))
-                add_entry(report, image, [("cord", spoilt)], process="spoilt",
-                          command_line="a leak drawn by hand", dataset="simulated",
-                          subject=f"sub-0{number}", contrast="t2", levels=levels)  # fmt: skip
+    for number, (image, cord, structures, names) in enumerate(subjects, start=1):
+        subject = f"sub-{number:02d}"
+        image = Image(image.data, image.space, path=Path(f"data/{subject}_T2w.nii.gz"))
+        axis = next(a for a, code in enumerate(image.space.nib_codes) if code in "SI")
+        bones = structures.like(without(structures.data, names, ("cord", "canal")))
+        about = {"dataset": "simulated", "subject": subject, "contrast": "t2"}
+        add_entry(report, image, [("cord", cord), ("bones", bones)], process="labels",
+                  command_line="the exact labels", plane="sagittal",
+                  label_kind=["mask", "labels"], label_names=names, **about)  # fmt: skip
+        levels = levels_of(bones, names, axis)
+        add_entry(report, image, [("cord", cord)], process="truth",
+                  command_line="the exact cord", levels=levels, **about)  # fmt: skip
+        if number == LEAKING:
+            spoilt = cord.like(leak(cord.data > 0, axis).astype(np.uint8))
+            add_entry(report, image, [("cord", spoilt)], process="spoilt",
+                      command_line="a leak drawn by hand", levels=levels, **about)  # fmt: skip
     refresh(report)
 
 
-def continuous(level: np.ndarray, code: str) -> dict[int, float]:
-    """Return a level that grows evenly from the top of each vertebra to its bottom."""
-    result: dict[int, float] = {}
-    for value in np.unique(level[level > 0]):
-        slices = np.flatnonzero(level == value)
-        slices = slices[::-1] if code == "S" else slices
-        for place, index in enumerate(slices.tolist()):
-            result[index] = float(value) + (place + 0.5) / len(slices)
-    return result
+def without(data: np.ndarray, names: dict[int, str], words: tuple[str, ...]) -> np.ndarray:
+    """Return labels without those whose name has one of the words."""
+    gone = [value for value, name in names.items() if any(word in name for word in words)]
+    return np.where(np.isin(data, gone), 0, data).astype(np.uint8)
+
+
+def levels_of(labels: Image, names: dict[int, str], axis: int) -> dict[int, float]:
+    """Return the level of each slice from the discs."""
+    from spinetools.qc.levels import level_of_label, levels_along
+
+    places = {}
+    for value in np.unique(labels.data[labels.data > 0]).tolist():
+        level = level_of_label(value, names.get(value, ""), "")
+        if level is not None and level % 1 == 0:
+            places[level] = float(np.argwhere(labels.data == value)[:, axis].mean())
+    down = -1 if labels.space.nib_codes[axis] == "S" else 1
+    return levels_along(places, 0, labels.shape[axis] - 1, down)
 
 
 def leak(cord: np.ndarray, axis: int) -> np.ndarray:
