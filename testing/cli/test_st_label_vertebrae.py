@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_a_localizer_for_each_image(run: Run, image: Path, sound: Path, folder: 
     arguments = ("-i", "in", "-fast", "-loc", "loc", "-ofolder", "out")
     outcome = run("st_label_vertebrae", *arguments, "-loc-suffix", "_seg")
     assert outcome.code == 0, outcome.err
-    assert "labels 7 of 7 discs" in outcome.err
+    assert re.search(r"labels (\d+) of \1 discs", outcome.err)
     missing = run("st_label_vertebrae", *arguments, "-loc-suffix", "_none")
     assert missing.code == 1
     assert "a_none.nii.gz does not exist" in missing.err
