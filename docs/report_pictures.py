@@ -159,8 +159,7 @@ def photograph(report: Path) -> None:
                 driver.execute_script(code)
                 time.sleep(6)
             picture = Pillow.open(io.BytesIO(driver.get_screenshot_as_png()))
-            colours = picture.convert("RGB").quantize(256, dither=Pillow.Dither.NONE)
-            colours.save(IMAGES / f"{name}.png", optimize=True)
+            picture.convert("RGB").save(IMAGES / f"{name}.png", optimize=True)
     finally:
         driver.quit()
 

@@ -198,26 +198,27 @@ def label_order(frame: Frame, marks: Sequence[Mark]) -> list[Flag]:
             and (level := level_of_label(mark.value, mark.name, layer)) is not None
         ]
         known.sort(key=lambda item: item[0])
-        wrong = [(upper[2], lower[2]) for upper, lower in pairwise(known) if lower[1] <= upper[1]]
-        if wrong:
-            first, second = wrong[0]
-            reason = f"{second.name} lies below {first.name}, expected above"
-            flags.append(Flag("label order", reason, _slices(frame, [m for p in wrong for m in p])))
-            continue
-        # discs (3.0) and vertebrae (3.5) count apart
+        # discs (3.0) and vertebrae (3.5) apart: a spinous process reaches below the next disc
         for half in (0.0, 0.5):
-            kind = [item for item in known if item[1] % 1 == half]
-            skipped = [
-                (upper[2], lower[2])
-                for upper, lower in pairwise(kind)
-                if len(kind) >= LEAST_LABELS and lower[1] - upper[1] > 1
-            ]
-            if skipped:
-                first, second = skipped[0]
-                reason = f"nothing between {first.name} and {second.name}, expected another label"
-                marked = [m for p in skipped for m in p]
-                flags.append(Flag("label missing", reason, _slices(frame, marked)))
-    return flags
+            flags += _order(frame, [item for item in known if item[1] % 1 == half])
+    kinds = dict.fromkeys(flag.kind for flag in flags)
+    return [next(flag for flag in flags if flag.kind == kind) for kind in kinds]
+
+
+def _order(frame: Frame, known: Sequence[tuple[float, float, Mark]]) -> list[Flag]:
+    """Judge labels of one kind, sorted from head to foot: place, level, and label."""
+    pairs = list(pairwise(known))
+    wrong = [(upper[2], lower[2]) for upper, lower in pairs if lower[1] <= upper[1]]
+    if wrong:
+        first, second = wrong[0]
+        reason = f"{second.name} lies below {first.name}, expected above"
+        return [Flag("label order", reason, _slices(frame, [m for p in wrong for m in p]))]
+    skipped = [(upper[2], lower[2]) for upper, lower in pairs if lower[1] - upper[1] > 1]
+    if skipped and len(known) >= LEAST_LABELS:
+        first, second = skipped[0]
+        reason = f"nothing between {first.name} and {second.name}, expected another label"
+        return [Flag("label missing", reason, _slices(frame, [m for p in skipped for m in p]))]
+    return []
 
 
 def _slices(frame: Frame, marks: Sequence[Mark]) -> tuple[int, ...]:

@@ -77,7 +77,9 @@ def overlays_of(
             raise InputError(f"{segmentation.name} is 4D ({segmentation.shape}), expected 3D")
         taken = [overlay.colour for overlay in overlays]
         colour = "" if kind == "labels" else render.colour_of(name, taken)
-        source = "" if segmentation.path is None else str(segmentation.path)
+        # a result that was made on the image's grid goes by the image's own path
+        own = segmentation.path is not None and segmentation.path != image.path
+        source = str(segmentation.path) if own else ""
         overlays.append(Overlay(name, kind, colour, segmentation.volume(0).data, source))
     return overlays
 
@@ -149,6 +151,9 @@ def levels_of(marks: Sequence[Mark], frame: Frame) -> dict[int, float]:
             if mark.layer == layer
             and (level := level_of_label(mark.value, mark.name, layer)) is not None
         }
+        # discs where there are some: the middle of a vertebra with its processes is lower
+        discs = {level: place for level, place in places.items() if level % 1 == 0}
+        places = discs if len(discs) > 1 else places
         found = levels_along(places, 0, frame.shape[2] - 1, -1 if frame.flipped[2] else 1)
         if found:
             return found

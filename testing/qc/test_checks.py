@@ -117,6 +117,20 @@ def test_labels_are_in_order_and_complete(tmp_path, anatomy, order, expected, na
         assert "below" in flags["label order"]["reason"]
 
 
+def test_a_vertebra_whose_processes_hang_low_is_in_order(tmp_path, anatomy):
+    """The middle of a vertebra with its spinous process lies below the disc under its body."""
+    data, words = discs([3, 4, 5, 6, 7], names=True)
+    for level in range(3, 7):
+        top = SLICES - 8 - 8 * (level - 3)
+        data[24, 10:14, top - 14 : top - 5] = 20 + level
+        words[20 + level] = f"vertebrae_C{level}"
+    settings = {"label_kind": "labels", "plane": "sagittal", "label_names": words}
+    assert flags_of(tmp_path, anatomy, ("bones", data), **settings) == {}
+    levels = read_entries(tmp_path)[0]["levels"]
+    assert levels[str(SLICES - 8)] == 3.0
+    assert levels[str(SLICES - 12)] == 3.5
+
+
 def test_low_confidence_is_flagged_given_or_seen(tmp_path, anatomy):
     cord = tube(6.0)
     measures = {"confidence": {z: 0.2 if 30 <= z < 33 else 0.9 for z in range(SLICES)}}

@@ -166,3 +166,14 @@ def test_a_source_file_is_remembered_for_the_viewer(tmp_path, ras):
     add_entry(tmp_path, image, [("cord", named)], process="p", command_line="p")
     layers = read_entries(tmp_path)[0]["views"][0]["layers"]
     assert [layer["source"] for layer in layers] == ["", "out/t2_seg.nii.gz"]
+
+
+def test_a_result_that_goes_by_the_images_path_has_none(tmp_path, ras):
+    from pathlib import Path
+
+    image = Image(ras[0].data, ras[0].space, path=Path("t2.nii.gz"))
+    made = image.like(ras[1].data)
+    assert made.path == image.path
+    add_entry(tmp_path, image, [("cord", made)], process="p", command_line="p")
+    layers = read_entries(tmp_path)[0]["views"][0]["layers"]
+    assert [layer["source"] for layer in layers] == ["", ""]
