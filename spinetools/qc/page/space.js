@@ -65,24 +65,49 @@ QC.space = {
       });
       await this.viewer.attachToCanvas(canvas, false);
     }
-    const { viewer } = this;
     this.affine = volume.affine;
     const [a, b, c, , d, e, f, , g, h, i] = volume.affine;
     this.mirrored = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0;
-    for (const each of [...viewer.volumes]) viewer.removeVolume(each);
-    viewer.addVolume(await this.image(volume.image, "image.nii", { colormap: "gray" }));
+    const images = [await this.image(volume.image, "image.nii", { colormap: "gray" })];
     for (const [number, layer] of volume.layers.entries()) {
       const image = await this.image(layer, `layer-${number}.nii`, { opacity: 0.9 });
       image.setColormapLabel(this.colours(detail, layer));
-      viewer.addVolume(image);
+      images.push(image);
     }
-    this.surfaces(detail, volume);
-    // cut open from the patient's right, so that the cord is seen in its place
-    viewer.setClipPlane([0, 270, 0]);
-    viewer.setClipPlaneColor([0, 0, 0, 0]);
-    this.look("right");
-    this.setLayout(this.layout || "render");
+    this.layout = this.layout || "render";
+    this.quietly((viewer) => {
+      for (const each of [...viewer.volumes]) viewer.removeVolume(each);
+      for (const each of [...viewer.meshes]) viewer.removeMesh(each);
+      for (const image of images) viewer.addVolume(image);
+      this.surfaces(detail, volume);
+      // cut open from the patient's right, so that the cord is seen in its place
+      viewer.setClipPlane([0, 270, 0]);
+      viewer.setClipPlaneColor([0, 0, 0, 0]);
+      viewer.setRenderAzimuthElevation(this.SIDES.right, 8);
+      this.show();
+    });
+    this.setLayout(this.layout);
     this.place(QC.viewer.index());
+  },
+
+  // The library draws anew after every change, which takes seconds without a graphics card: here
+  // many changes are drawn once.
+  quietly(work) {
+    const { viewer } = this;
+    if (this.quiet) {
+      work(viewer);
+      return;
+    }
+    this.quiet = true;
+    viewer.updateGLVolume = viewer.drawScene = () => {};
+    try {
+      work(viewer);
+    } finally {
+      delete viewer.updateGLVolume;
+      delete viewer.drawScene;
+      this.quiet = false;
+    }
+    viewer.updateGLVolume();
   },
 
   // The crosshair goes where the slice is, onto the cord.
@@ -102,7 +127,6 @@ QC.space = {
   // A surface for each label.
   surfaces(detail, volume) {
     const { viewer } = this;
-    for (const mesh of [...viewer.meshes]) viewer.removeMesh(mesh);
     this.meshes = [];
     this.names = volume.layers.map((layer) => layer.name);
     for (const layer of volume.layers) {
@@ -141,12 +165,13 @@ QC.space = {
   show() {
     if (!this.viewer || !this.names) return;
     const shown = (name) => QC.viewer.overlay !== Boolean(QC.viewer.peek) && !QC.viewer.hidden.has(name);
-    for (const [name, mesh] of this.meshes) mesh.visible = shown(name);
-    this.names.forEach((name, i) => {
-      const opacity = this.layout === "render" || !shown(name) ? 0 : 0.75;
-      if (this.viewer.volumes[i + 1]) this.viewer.setOpacity(i + 1, opacity);
+    this.quietly((viewer) => {
+      for (const [name, mesh] of this.meshes) mesh.visible = shown(name);
+      this.names.forEach((name, i) => {
+        const opacity = this.layout === "render" || !shown(name) ? 0 : 0.75;
+        if (viewer.volumes[i + 1]) viewer.setOpacity(i + 1, opacity);
+      });
     });
-    this.viewer.drawScene();
   },
 
   meshes: [],
@@ -214,8 +239,10 @@ QC.space = {
     for (const each of Object.keys(this.LAYOUTS)) QC.press(QC.byId(`space-${each}`), each === name);
     if (!this.viewer) return;
     // in the volume surfaces stand for labels
-    this.show();
-    this.viewer.setSliceType(this.viewer[this.LAYOUTS[name]]);
+    this.quietly((viewer) => {
+      viewer.setSliceType(viewer[this.LAYOUTS[name]]);
+      this.show();
+    });
     this.fit();
   },
 
