@@ -193,7 +193,10 @@ def colour_table(scheme: str, program: str, discs: bool = False) -> str:
     discs
         See :func:`numbering`.
     """
-    rows = [(value, row.name, colour_of_structure(row)) for value, row in numbering(scheme, discs).items()]
+    rows = [
+        (value, row.name, colour_of_structure(row))
+        for value, row in numbering(scheme, discs).items()
+    ]
     rows.sort()
     if program == "fsleyes":
         lines = [f"{v} {r:.5f} {g:.5f} {b:.5f} {name}" for v, name, (r, g, b) in rows]

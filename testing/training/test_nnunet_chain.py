@@ -25,7 +25,7 @@ from spinetools.training.nnunet_trainer import _FirstChannel, fold_of  # noqa: E
 
 #: Small, and of another size along every axis.
 PATCH = (16, 24, 32)
-SHAPE = (20, 30, 44)
+SHAPE = (26, 38, 54)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +35,8 @@ def _small(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped
         patch.setattr(nnunet_plan, "FEATURES", (8, 16, 16))
         patch.setattr(nnunet_plan, "CONVOLUTIONS", (1, 1, 1))
         patch.setattr(nnunet_plan, "CONVOLUTIONS_UP", (1, 1))
-        patch.setattr(nnunet_trainer, "EPOCH", 12)
+        patch.setattr(nnunet_trainer, "EPOCH", 40)
+        patch.setattr(nnunet_trainer, "RISE", 5)
         patch.setattr("spinetools.training.nnunet_export._GATE_VOXELS", (1, 10**6))
         yield
 
@@ -48,7 +49,7 @@ def write(layout: Layout, number: int, n_subjects: int, first: int = 0) -> None:
     for subject in range(first, first + n_subjects):
         rng = np.random.default_rng(subject)
         target = np.zeros(SHAPE, np.uint8)
-        low = rng.integers(2, 8, 3)
+        low = rng.integers(6, 9, 3)
         target[low[0] : low[0] + 8, low[1] : low[1] + 16, low[2] : low[2] + 12] = 4
         target[low[0] : low[0] + 8, low[1] : low[1] + 10, low[2] + 18 : low[2] + 28] = 1
         image = 300 + 400 * (target == 4) - 200 * (target == 1) + rng.normal(0, 20, SHAPE)
@@ -64,7 +65,7 @@ def write(layout: Layout, number: int, n_subjects: int, first: int = 0) -> None:
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     made = Layout(tmp_path_factory.mktemp("nnunet"))
     write(made, 101, 6)
-    train(made, 101, "all", Run(steps=36, device="cpu"))
+    train(made, 101, "all", Run(steps=120, device="cpu"))
     return made
 
 
@@ -76,7 +77,7 @@ def test_training_learns(layout: Layout) -> None:
     state = load_weights(fold_folder(layout))
     losses = state["logging"]["train_losses"]
     assert len(losses) == state["current_epoch"] == 3
-    assert losses[-1] < losses[0] - 0.2
+    assert losses[-1] < losses[0] - 0.5
     assert state["inference_allowed_mirroring_axes"] == (0,)
 
 
@@ -84,12 +85,12 @@ def test_training_goes_on_and_takes_new_cases(layout: Layout) -> None:
     write(layout, 101, 2, first=6)
     before = load_weights(fold_folder(layout))
     assert preprocess(layout, 101) == 8
-    train(layout, 101, "all", Run(steps=48, device="cpu"))
+    train(layout, 101, "all", Run(steps=160, device="cpu"))
     after = load_weights(fold_folder(layout))
     assert after["current_epoch"] == 4
     assert after["logging"]["train_losses"][:3] == before["logging"]["train_losses"]
     # done already: nothing changes
-    train(layout, 101, "all", Run(steps=48, device="cpu"))
+    train(layout, 101, "all", Run(steps=160, device="cpu"))
     assert load_weights(fold_folder(layout))["current_epoch"] == 4
 
 
@@ -102,7 +103,7 @@ def test_a_broken_write_leaves_the_old_checkpoint(
     before = load_weights(fold_folder(layout))["current_epoch"]
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(Exception, match="no space left"):
-        train(layout, 101, "all", Run(steps=72, device="cpu"))
+        train(layout, 101, "all", Run(steps=1200, device="cpu"))
     assert load_weights(fold_folder(layout))["current_epoch"] == before
 
 
@@ -142,7 +143,7 @@ def test_the_gate_closes(wrong: str, layout: Layout, tmp_path: Path) -> None:
 def test_two_channels_train_and_export(tmp_path: Path) -> None:
     made = Layout(tmp_path)
     write(made, 102, 3)
-    train(made, 102, "all", Run(steps=24, device="cpu"))
+    train(made, 102, "all", Run(steps=120, device="cpu"))
     found = export_model(made, 102, "all", tmp_path / "m.onnx", Release())
     assert min(found.values()) >= 0.999
     assert read_card(tmp_path / "m.onnx").channels == ("MR", "noNorm")
