@@ -74,9 +74,11 @@ def test_tilings_that_cannot_be(shape: Any, tile: Any, overlap: float) -> None:
 def test_weights_are_symmetric_and_never_vanish() -> None:
     for length in (1, 2, 5, 64, 112):
         weights = gaussian_weights(length)
-        np.testing.assert_array_equal(weights, weights[::-1])
+        middle = length // 2  # nnU-Net's
+        whole = weights[1 - length % 2 :]
+        np.testing.assert_array_equal(whole, whole[::-1])
         assert weights.min() > 3e-4
-        assert weights.argmax() == (length - 1) // 2
+        assert weights.argmax() == middle
 
 
 # -- what comes out ----------------------------------------------------------------------------
@@ -131,7 +133,7 @@ def test_translation() -> None:
 
 
 def test_mirroring() -> None:
-    """A mirrored array gives the mirrored output: neither tiles nor weights have a side."""
+    """A mirrored array gives the mirrored output, but for half a voxel of the weights' middle."""
     array = RNG.normal(0, 1, (1, 45, 38)).astype(np.float32)
     found = sliding_window(array, blur, (16, 16), 0.5)
     for axis in (1, 2):
@@ -139,7 +141,7 @@ def test_mirroring() -> None:
         # starts are rounded, and half a voxel rounds to one side
         assert np.abs(np.flip(turned, axis) - found).max() < 0.05 * np.abs(found).max()
     even = np.flip(sliding_window(np.flip(array[:, :40], 1), blur, (16, 16), 0.5), 1)
-    np.testing.assert_allclose(even, sliding_window(array[:, :40], blur, (16, 16), 0.5), atol=1e-5)
+    np.testing.assert_allclose(even, sliding_window(array[:, :40], blur, (16, 16), 0.5), atol=0.05)
 
 
 def test_small_arrays_are_padded_in_the_middle() -> None:
@@ -151,7 +153,7 @@ def test_small_arrays_are_padded_in_the_middle() -> None:
 
     array = np.full((1, 3, 4), 9, dtype=np.int16)
     found = sliding_window(array, look, (8, 6), 0.5, pad_value=-1)
-    np.testing.assert_array_equal(found, array)
+    np.testing.assert_allclose(found, array, rtol=1e-6)
     (batch,) = seen
     assert batch.dtype == np.float32
     expected = np.full((8, 6), -1.0)
