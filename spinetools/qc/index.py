@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spinetools.errors import InputError, OutputError
 from spinetools.files import write_text
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 REFRESH_VARIABLE = "SPINETOOLS_QC_REFRESH"
 #: How long to wait for others that refresh the same report; then it goes on without the lock.
 LOCK_SECONDS = 10.0
+#: A writer that holds the lock rebuilds the index so often at most, if entries are added meanwhile.
+MOST_ROUNDS = 3
 #: How often to ask meanwhile whether others have listed the entry.
 POLL_SECONDS = 0.1
 #: Windows refuses to replace a file while a browser reads it: try again.
@@ -73,14 +75,20 @@ def refresh(
         When the index cannot be written. The entries are safe all the same.
     """
     folder = _report(folder)
-    with locked(folder, lambda: wanted is not None and _lists(folder, wanted)) as ours:
-        if not ours:
+    with locked(folder, lambda: wanted is not None and _lists(folder, wanted)) as lock:
+        if lock == "not needed":
             return 0
         _put_page(folder)
         known: Summaries = {} if rebuild else _read_index(folder)
         reported: set[str] = set()
         fresh = bool(known) and set(known) == _listing(folder)
+        rounds = 0
         while not fresh:
+            # others that wait for this lock list their entries themselves: whoever holds it need
+            # not serve all of them while they go on adding
+            if wanted is not None and lock == "held" and rounds == MOST_ROUNDS:
+                break
+            rounds += 1
             listing = _listing(folder)
             known = _summaries(folder, listing, known, reported)
             if rebuild:
@@ -244,7 +252,9 @@ def _lists(folder: Path, identity: str) -> bool:
 
 
 @contextmanager
-def locked(folder: Path, done: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+def locked(
+    folder: Path, done: Callable[[], bool] = lambda: False
+) -> Iterator[Literal["held", "without", "not needed"]]:
     """Hold the report's lock; go on without it where it is not to be had (see the module).
 
     Parameters
@@ -257,21 +267,22 @@ def locked(folder: Path, done: Callable[[], bool] = lambda: False) -> Iterator[b
 
     Yields
     ------
-    bool
-        False where the work is done.
+    str
+        Whether the lock is held, is not to be had, or the work is done.
     """
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock")
     end = time.monotonic() + LOCK_SECONDS
-    ours = True
+    state: Literal["held", "without", "not needed"] = "without"
     while True:
         try:
             lock.acquire(timeout=min(POLL_SECONDS, LOCK_SECONDS), poll_interval=POLL_SECONDS / 4)
+            state = "held"
             break
         except Timeout:
             if done():
-                ours = False
+                state = "not needed"
                 break
             if time.monotonic() >= end:
                 logger.info("the QC report %s is busy: refreshed without waiting longer", folder)
@@ -280,7 +291,7 @@ def locked(folder: Path, done: Callable[[], bool] = lambda: False) -> Iterator[b
             logger.debug("no lock in %s (a file system without locks, or read-only)", folder)
             break
     try:
-        yield ours
+        yield state
     finally:
         if lock.is_locked:
             lock.release()

@@ -84,7 +84,8 @@ def sound(cord: Image, rng: np.random.Generator) -> BoolArray:
     """Return the mask with an edge as another good method would draw it."""
     moved = cord.data > 0
     box = tuple(
-        slice(max(0, part.start - 3), part.stop + 3) for part in ndimage.find_objects(moved)[0]
+        slice(max(0, part.start - 3), part.stop + 3)
+        for part in ndimage.find_objects(moved.astype(np.uint8))[0]
     )
     data = moved[box]
     depth = ndimage.distance_transform_edt(data) - ndimage.distance_transform_edt(~data)

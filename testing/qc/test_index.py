@@ -143,6 +143,30 @@ def test_who_replaces_the_index_looks_again(tmp_path, tiny, monkeypatch, locked)
     assert len(listed(tmp_path)) == 3
 
 
+def test_nobody_serves_the_others_for_ever(tmp_path, tiny, monkeypatch):
+    """Entries that are added without end do not keep the writer that holds the lock."""
+    model = add(tmp_path, tiny)
+    content = json.loads((tmp_path / "entries" / f"{model}.json").read_text())
+    replace = index._replace
+    made = []
+
+    def replace_and_add(path, text):
+        replace(path, text)
+        if path.name == "entries.js":
+            content["id"] = f"20300101T{len(made):012d}Z-{len(made):012x}"
+            made.append(content["id"])
+            assert len(made) < 20, "it goes on and on"
+            (tmp_path / "entries" / f"{content['id']}.json").write_text(json.dumps(content))
+
+    monkeypatch.setattr(index, "_replace", replace_and_add)
+    own = add(tmp_path, tiny, "sub-02")
+    assert own in listed(tmp_path)
+    assert len(made) == index.MOST_ROUNDS
+    monkeypatch.undo()
+    refresh(tmp_path)
+    assert set(made) <= set(listed(tmp_path))
+
+
 def test_a_stuck_lock_is_waited_for_only_so_long(tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(index, "LOCK_SECONDS", 0.2)
     (tmp_path / "entries").mkdir()
