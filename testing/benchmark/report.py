@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import RESULTS
-from tables import machine, markdown, write_tsv
+from tables import markdown, write_tsv
 
 from spinetools.image import Image, Space
 from spinetools.qc import add_entry, read_entries, refresh
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.entries:
             rows += many_entries(Path(folder, "page"), args.entries)
     print(markdown(rows))
-    write_tsv(RESULTS / "report.tsv", [{**row, **machine()} for row in rows])
+    write_tsv(RESULTS / "report.tsv", rows)
     return 0
 
 
