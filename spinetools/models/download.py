@@ -100,7 +100,7 @@ def _session() -> requests.Session:
 
     session = requests.Session()
     retry = Retry(
-        total=2,
+        total=3,
         backoff_factor=BACKOFF_S,
         status_forcelist=REPEATED_STATUS,
         allowed_methods=("GET",),

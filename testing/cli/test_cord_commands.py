@@ -15,7 +15,7 @@ from spinetools.phantom import Phantom, make_phantom
 
 @pytest.fixture(scope="module")
 def phantom() -> Phantom:
-    return make_phantom(4321, None, "t2_axial", nib_codes=("L", "P", "I"))
+    return make_phantom(4322, None, "t2_axial", nib_codes=("L", "P", "I"))
 
 
 @pytest.fixture
