@@ -12,6 +12,8 @@ from spinetools.cli._results import model_record, native_slice, ranges
 from spinetools.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spinetools.centerline import Centreline
     from spinetools.deepseg import DeepsegParams, DeepsegResult
     from spinetools.image import Image
@@ -127,6 +129,17 @@ def params_from(args: argparse.Namespace) -> DeepsegParams:
         in_mm3=in_mm3,
         device=args.device,
     )
+
+
+def check_apart(args: argparse.Namespace, path: Path) -> None:
+    """Make sure that the uncertainty does not replace the segmentation."""
+    from spinetools.files import output_path
+
+    if args.uncertainty is None:
+        return
+    other = output_path(args.i, "_uncertainty.nii.gz", args.uncertainty, args.ofolder)
+    if other.resolve() == path.resolve():
+        raise InputError(f"-uncertainty {other} is where the segmentation goes; give another name")
 
 
 def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
     params = how.params_from(args)
     image = load_input(args)
     path = output_path(args.i, "_seg.nii.gz", args.o, args.ofolder)
+    how.check_apart(args, path)
 
     def find() -> DeepsegResult:
         return segment_cord(image, args.c, params, how.centreline_of(args, image))

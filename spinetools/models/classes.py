@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,37 +40,17 @@ STEP2 = (
 _LANDMARK_VERTEBRAE = {"vertebrae_C2": "vertebra_C2", "vertebrae_T1": "vertebra_T1"}
 
 
-class Column(Protocol):
-    """What the classes need to know of a spine: its free vertebrae and the discs between them."""
-
-    @property
-    def variant(self) -> str:
-        """Name of the variant; empty for the usual count."""
-        ...
-
-    @property
-    def vertebrae(self) -> tuple[str, ...]:
-        """Free vertebrae from C1 down; the sacrum follows."""
-        ...
-
-    @property
-    def disc_names(self) -> tuple[str, ...]:
-        """Discs as the label table names them, from ``disc_C2_C3``."""
-        ...
-
-    @property
-    def last_thoracic(self) -> str:
-        """The vertebra above the first lumbar one."""
-        ...
-
-    def neighbours(self, disc: int) -> tuple[str, str]:
-        """Return the levels above and below a disc (0 is C2–C3); ``S`` is the sacrum."""
-        ...
-
-
 @dataclass(frozen=True)
 class Levels:
-    """A column of any free vertebrae, see :class:`Column`."""
+    """A spine's free vertebrae and the discs between them.
+
+    Attributes
+    ----------
+    vertebrae
+        From C1 down; the sacrum follows.
+    variant
+        Name of the variant; empty for the usual count.
+    """
 
     vertebrae: tuple[str, ...] = LEVELS
     variant: str = ""
@@ -92,7 +72,7 @@ class Levels:
         return row[disc + 1], row[disc + 2]
 
 
-def landmark_of_disc(anatomy: Column, index: int) -> str | None:
+def landmark_of_disc(anatomy: Levels, index: int) -> str | None:
     """Return the landmark class of an anatomy's disc (0 is C2–C3), or None."""
     above, below = anatomy.neighbours(index)
     if index == 0:
@@ -104,7 +84,7 @@ def landmark_of_disc(anatomy: Column, index: int) -> str | None:
     return "disc_T12_L1" if above[0] == "T" and below[0] == "L" else None
 
 
-def landmark_of_vertebra(anatomy: Column, level: str) -> str | None:
+def landmark_of_vertebra(anatomy: Levels, level: str) -> str | None:
     """Return step 2's own class of a vertebra (``C2``, ``T1``, last thoracic, ``S``), or None."""
     if level == "S":
         return "sacrum"
@@ -113,7 +93,7 @@ def landmark_of_vertebra(anatomy: Column, level: str) -> str | None:
     return _LANDMARK_VERTEBRAE.get(f"vertebrae_{level}")
 
 
-def class_of(name: str, anatomy: Column, step: Step) -> str:
+def class_of(name: str, anatomy: Levels, step: Step) -> str:
     """Return the class that a structure of the label table belongs to.
 
     Parameters
@@ -152,7 +132,7 @@ def class_of(name: str, anatomy: Column, step: Step) -> str:
 
 
 def target(
-    structures: npt.NDArray[np.uint8], names: dict[int, str], anatomy: Column, step: Step
+    structures: npt.NDArray[np.uint8], names: dict[int, str], anatomy: Levels, step: Step
 ) -> npt.NDArray[np.uint8]:
     """Turn a volume of structures into a volume of class numbers, to train on.
 
@@ -177,7 +157,7 @@ def target(
 
 
 def odd_discs(
-    structures: npt.NDArray[np.uint8], names: dict[int, str], anatomy: Column
+    structures: npt.NDArray[np.uint8], names: dict[int, str], anatomy: Levels
 ) -> npt.NDArray[np.bool_]:
     """Mark the odd discs of a volume of structures: step 2's second channel, in training."""
     odd = [anatomy.disc_names[i] for i in range(len(anatomy.disc_names)) if i % 2 == 0]

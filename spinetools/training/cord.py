@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,9 +23,10 @@ import torch
 from spinetools.infer.normalise import patch_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
-from spinetools.training.export import export, warm_start
-from spinetools.training.loop import Schedule, commit, fit, load_checkpoint
+from spinetools.training.export import export
+from spinetools.training.loop import commit, load_checkpoint
 from spinetools.training.nets import UNet
+from spinetools.training.script import make_parser, parse, run_training, training_facts
 from spinetools.training.windows import (
     PIXEL_MM,
     Window,
@@ -150,17 +150,12 @@ def prepare(real: Path, folder: Path, n_paintings: int, seed: int) -> None:
     write_shards(phantom_windows(n_paintings, seed), made, "phantom", commit())
 
 
-def train(folder: Path, kernel: str, schedule: Schedule, init: Path | None = None) -> None:
-    """Train a network to ``schedule.steps`` in all, a new one from ``init``'s weights if given."""
-    torch.manual_seed(schedule.seed)
-    recipe = RECIPES[kernel]
-    groups, _ = read_shards(folder / "windows")
-    own = folder / kernel
-    own.mkdir(exist_ok=True)
-    net = network(recipe)
-    if init is not None:
-        warm_start(net, init)
-    fit(net, Sampler(groups, recipe), own, schedule)
+def train(args: argparse.Namespace) -> None:
+    """Train a network to ``-steps`` in all."""
+    torch.manual_seed(args.seed)
+    recipe = RECIPES[args.kernel]
+    groups, _ = read_shards(args.o / "windows")
+    run_training(network(recipe), Sampler(groups, recipe), args.o / args.kernel, args)
 
 
 def network(recipe: Recipe) -> UNet:
@@ -192,16 +187,7 @@ def export_model(folder: Path, kernel: str, output: Path, version: str) -> None:
         thresholds={"any": 0.5},
         tta=("x",),
         licence="Apache-2.0",
-        training={
-            "data": {name: len(windows) for name, windows in groups.items()},
-            "steps": state["step"],
-            "batch": recipe.batch,
-            "seed": state["seed"],
-            "data_commit": ", ".join(commits),
-            "hours": round(state["seconds"] / 3600, 2),
-            "commit": commit(),
-            "parameters": sum(p.numel() for p in net.parameters()),
-        },
+        training=training_facts(net, state, groups, recipe.batch, ", ".join(commits)),
     )
     draw = Sampler(groups, replace(recipe, batch=32))
     samples, _ = draw(np.random.default_rng(0))
@@ -210,25 +196,14 @@ def export_model(folder: Path, kernel: str, output: Path, version: str) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run one of the three steps."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("prepare", "train", "export"))
+    parser = make_parser(__doc__, "runs/cord", 12000)
     parser.add_argument("-kernel", choices=tuple(RECIPES), default="2d")
-    parser.add_argument("-real", type=Path, default=Path("../shared/real"))
-    parser.add_argument("-o", type=Path, default=Path("runs/cord"))
     parser.add_argument("-paintings", type=int, default=1500, help="windows painted, 3 images each")
-    parser.add_argument("-init", type=Path, help="exported model to start from")
-    parser.add_argument("-steps", type=int, default=12000)
-    parser.add_argument("-seed", type=int, default=2026)
-    parser.add_argument("-threads", type=int, default=1)
-    parser.add_argument("-model", type=Path, help="default: data/models/cord_KERNEL.onnx")
-    parser.add_argument("-model-version", default="1.0")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    args = parse(parser, argv)
     if args.action == "prepare":
         prepare(args.real, args.o, args.paintings, args.seed)
     elif args.action == "train":
-        schedule = Schedule(args.steps, seed=args.seed, threads=args.threads)
-        train(args.o, args.kernel, schedule, args.init)
+        train(args)
     else:
         model = args.model or Path(f"data/models/cord_{args.kernel}.onnx")
         export_model(args.o, args.kernel, model, args.model_version)

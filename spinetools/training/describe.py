@@ -21,7 +21,11 @@ from spinetools.training.set_thresholds import write_card
 
 
 def describe(
-    path: Path, results: Path | None, method: str = "", failures: Sequence[str] = ()
+    path: Path,
+    results: Path | None,
+    method: str = "",
+    failures: Sequence[str] = (),
+    history: str = "",
 ) -> None:
     """Replace the benchmark, and the failures, in a model's card.
 
@@ -35,6 +39,8 @@ def describe(
         Whose rows are taken.
     failures
         What is known to fail, a sentence each; none leaves the card's as they are.
+    history
+        How the training went, where one command did not do it all; empty leaves it as it is.
 
     Raises
     ------
@@ -51,6 +57,8 @@ def describe(
         card = replace(card, benchmark=kept)
     if failures:
         card = replace(card, failures=tuple(failures))
+    if history:
+        card = replace(card, training={**card.training, "history": history})
     write_card(path, card)
 
 
@@ -61,8 +69,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("-results", type=Path)
     parser.add_argument("-method", default="")
     parser.add_argument("-failure", action="append", default=[])
+    parser.add_argument("-history", default="")
     args = parser.parse_args(argv)
-    describe(args.model, args.results, args.method, args.failure)
+    describe(args.model, args.results, args.method, args.failure, args.history)
     card = read_card(args.model)
     sys.stderr.write(
         f"{args.model}: {len(card.benchmark)} rows measured, {len(card.failures)} known failures\n"

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -29,10 +28,11 @@ from spinetools.files import atomic_path
 from spinetools.infer.normalise import local_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
-from spinetools.training.export import export, warm_start
-from spinetools.training.loop import Schedule, commit, fit, load_checkpoint
+from spinetools.training.export import export
+from spinetools.training.loop import commit, load_checkpoint
 from spinetools.training.nets import UNet
 from spinetools.training.phantom_slices import phantom_slices
+from spinetools.training.script import make_parser, parse, run_training, training_facts
 from spinetools.training.slices import SPACING_MM, Slice, cauda_slices, real_slices
 
 logger = logging.getLogger("spinetools.training")
@@ -146,17 +146,13 @@ def _centre(sample: Slice, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.uniform(0.1, 0.9, size=2) * np.array(sample.image.shape))
 
 
-def train(folder: Path, name: str, schedule: Schedule, init: Path | None = None) -> None:
-    """Train to ``schedule.steps`` in all, a new network from ``init``'s weights if given."""
-    torch.manual_seed(schedule.seed)
-    recipe = RECIPES[name]
-    groups, _ = load_slices(folder / "slices.npz")
-    own = folder / name
-    own.mkdir(exist_ok=True)
+def train(args: argparse.Namespace) -> None:
+    """Train a network to ``-steps`` in all."""
+    torch.manual_seed(args.seed)
+    recipe = RECIPES[args.name]
+    groups, _ = load_slices(args.o / "slices.npz")
     net = UNet(2, recipe.features, len(recipe.labels))
-    if init is not None:
-        warm_start(net, init)
-    fit(net, Sampler(groups, len(recipe.labels)), own, schedule)
+    run_training(net, Sampler(groups, len(recipe.labels)), args.o / args.name, args)
 
 
 def export_model(folder: Path, name: str, output: Path, version: str) -> None:
@@ -177,16 +173,7 @@ def export_model(folder: Path, name: str, output: Path, version: str) -> None:
         multiple=2 ** (len(recipe.features) - 1),
         labels=recipe.labels,
         licence="Apache-2.0",
-        training={
-            "data": {group: len(slices) for group, slices in groups.items()},
-            "steps": state["step"],
-            "batch": BATCH,
-            "seed": state["seed"],
-            "data_commit": data_commit,
-            "hours": round(state["seconds"] / 3600, 2),
-            "commit": commit(),
-            "parameters": sum(p.numel() for p in net.parameters()),
-        },
+        training=training_facts(net, state, groups, BATCH, data_commit),
     )
     samples, _ = Sampler(groups, len(recipe.labels), 64)(np.random.default_rng(0))
     export(net, card, samples, output)
@@ -194,25 +181,14 @@ def export_model(folder: Path, name: str, output: Path, version: str) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run one of the three steps."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("prepare", "train", "export"))
+    parser = make_parser(__doc__, "runs/heatmap", 8000)
     parser.add_argument("-name", choices=tuple(RECIPES), default="cord_heatmap")
-    parser.add_argument("-real", type=Path, default=Path("../shared/real"))
-    parser.add_argument("-o", type=Path, default=Path("runs/heatmap"))
     parser.add_argument("-subjects", type=int, default=40, help="digital spines to make")
-    parser.add_argument("-init", type=Path, help="exported model to start from")
-    parser.add_argument("-steps", type=int, default=8000)
-    parser.add_argument("-seed", type=int, default=2026)
-    parser.add_argument("-threads", type=int, default=1)
-    parser.add_argument("-model", type=Path, help="default: data/models/NAME.onnx")
-    parser.add_argument("-model-version", default="1.0")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    args = parse(parser, argv)
     if args.action == "prepare":
         prepare(args.real, args.o, args.subjects, args.seed)
     elif args.action == "train":
-        schedule = Schedule(args.steps, seed=args.seed, threads=args.threads)
-        train(args.o, args.name, schedule, args.init)
+        train(args)
     else:
         model = args.model or Path(f"data/models/{args.name}.onnx")
         export_model(args.o, args.name, model, args.model_version)

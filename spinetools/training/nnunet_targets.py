@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spinetools.errors import InputError
 from spinetools.labels import structures
-from spinetools.models.classes import STEP1, STEP2, Column, Levels, Step, channels, class_of
+from spinetools.models.classes import STEP1, STEP2, Levels, Step, channels, class_of
 from spinetools.phantom.labels import structure_ids
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -80,7 +80,7 @@ class Dataset:
         numbers += [tuple(channels(self.classes, *_SET_PREFIXES[name])) for name in MERGED[1:]]
         return {len(self.classes) + i: some for i, some in enumerate(numbers)}
 
-    def code(self, name: str, column: Column) -> int:
+    def code(self, name: str, column: Levels) -> int:
         """Return class number or code of a structure of the label table, or of a name of MERGED.
 
         Raises
@@ -102,7 +102,7 @@ class Dataset:
         return self.classes.index(found)
 
     def target(
-        self, labels: UInt8Array, names: Mapping[int, str], column: Column, flipped: bool = False
+        self, labels: UInt8Array, names: Mapping[int, str], column: Levels, flipped: bool = False
     ) -> UInt8Array:
         """Turn a volume of labels into class numbers and codes.
 
@@ -167,7 +167,7 @@ def phantom_names() -> dict[int, str]:
 
 
 def disc_mask(
-    labels: UInt8Array, names: Mapping[int, str], column: Column, flipped: bool = False
+    labels: UInt8Array, names: Mapping[int, str], column: Levels, flipped: bool = False
 ) -> Bools:
     """Mark the odd discs (flipped: the even ones), which step 2 reads in its second channel."""
     wanted = set(column.disc_names[1 if flipped else 0 :: 2])

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.labels import LEVELS
+from spinetools.models.classes import Levels
 from spinetools.phantom.numbers import LEVEL_NUMBERS, LevelNumbers
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,39 +25,21 @@ _NUMBERS = {level.name: level for level in LEVEL_NUMBERS}
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """A count of vertebrae.
+class Anatomy(Levels):
+    """A count of vertebrae, and how large they are.
 
     Attributes
     ----------
+    vertebrae
+        Free vertebrae from C1 down; the sacrum follows.
     variant
         ``""`` for the usual 24, else ``T13``, ``L6`` (six free lumbar vertebrae: one too many, or
         S1 lumbarised; the spine alone cannot tell) or ``L4`` (four: L5 sacralised).
-    vertebrae
-        Free vertebrae from C1 down; the sacrum follows.
     prior
         Share of people.
     """
 
-    variant: str
-    vertebrae: tuple[str, ...]
-    prior: float
-
-    @cached_property
-    def disc_names(self) -> tuple[str, ...]:
-        """Discs as the label table names them, from ``disc_C2_C3``."""
-        pairs = (self.neighbours(i) for i in range(len(self.vertebrae) - 1))
-        return tuple(f"disc_{above}_{below}" for above, below in pairs)
-
-    @property
-    def last_thoracic(self) -> str:
-        """The vertebra above the first lumbar one."""
-        return self.vertebrae[self.vertebrae.index("L1") - 1]
-
-    def neighbours(self, disc: int) -> tuple[str, str]:
-        """Return the levels above and below a disc (0 is C2–C3); ``S`` is the sacrum."""
-        row = (*self.vertebrae, "S")
-        return row[disc + 1], row[disc + 2]
+    prior: float = 1.0
 
     @cached_property
     def place_mm(self) -> FloatArray:
@@ -107,10 +90,10 @@ def anatomies() -> tuple[Anatomy, ...]:
     """Return the counts that the numbering considers; the usual one comes first."""
     extra = LEVELS.index("L1")
     return (
-        Anatomy("", LEVELS, 0.90),
-        Anatomy("T13", (*LEVELS[:extra], "T13", *LEVELS[extra:]), 0.02),
-        Anatomy("L6", (*LEVELS, "L6"), 0.045),
-        Anatomy("L4", LEVELS[:-1], 0.035),
+        Anatomy(LEVELS, "", 0.90),
+        Anatomy((*LEVELS[:extra], "T13", *LEVELS[extra:]), "T13", 0.02),
+        Anatomy((*LEVELS, "L6"), "L6", 0.045),
+        Anatomy(LEVELS[:-1], "L4", 0.035),
     )
 
 

@@ -36,6 +36,12 @@ METHODS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
     ("st_deepseg_sc 2d", ("st_deepseg_sc", "-kernel", "2d"), "cord_2d"),
     ("st_deepseg_sc 3d", ("st_deepseg_sc", "-kernel", "3d"), "cord_3d"),
 )
+#: Methods of the centreline, likewise.
+LINES: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
+    ("st_get_centerline", (), None),
+    ("st_get_centerline -method cnn", ("-method", "cnn"), "cord_heatmap"),
+)
+TABLES = ("segmentation", "centreline")
 #: Columns that say what was measured, then those of the figures.
 CASE = ("method", "image", "use", "contrast", "slices")
 SEGMENTATION = (
@@ -49,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("-seeds", type=int, default=3, help="subjects a protocol (default 3)")
     parser.add_argument("-only", metavar="TEXT", default="", help="cases with this in their name")
+    parser.add_argument("-table", choices=TABLES, help="this table only (default both)")
     parser.add_argument("-no-real", action="store_true", help="the simulated spine only")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
@@ -59,7 +66,8 @@ def main() -> None:
             if args.only not in case.name:
                 continue
             print(f"{case.name} …", file=sys.stderr, flush=True)
-            rows += measure(case, Path(folder) / "out")
+            wanted = TABLES if args.table is None else (args.table,)
+            rows += measure(case, Path(folder) / "out", wanted)
     if not rows:
         sys.exit(f"no case has {args.only!r} in its name")
     tables = {
@@ -67,6 +75,8 @@ def main() -> None:
         "centreline": [row for row in rows if "Dice" not in row],
     }
     for name, table in tables.items():
+        if not table:
+            continue
         print(f"\n## {name}\n\n{markdown(table)}")
         if not args.only:
             write_tsv(args.o / f"{name}.tsv", table)
@@ -83,12 +93,17 @@ def all_cases(folder: Path, seeds: int, with_real: bool) -> Iterator[Case]:
     yield from phantom_cases(folder, seeds)
 
 
-def measure(case: Case, folder: Path) -> list[dict[str, str]]:
+def measure(case: Case, folder: Path, tables: tuple[str, ...] = TABLES) -> list[dict[str, str]]:
     """Run the commands on a case and compare; a command that fails has no figures."""
     truth = load_mask(case.mask)
     options = ("-i", case.image, "-c", case.contrast)
-    line = run(folder / "centerline.nii.gz", "st_get_centerline", *options)
-    rows = [row(case, "st_get_centerline", centreline_figures(line, truth, case))]
+    rows = []
+    for method, command, model in LINES if "centreline" in tables else ():
+        if model is None or is_there(model):
+            line = run(folder / "centerline.nii.gz", "st_get_centerline", *command, *options)
+            rows.append(row(case, method, centreline_figures(line, truth, case)))
+    if "segmentation" not in tables:
+        return rows
     for method, command, model in METHODS:
         if model is None or is_there(model):
             seg = run(folder / "seg.nii.gz", *command, *options)

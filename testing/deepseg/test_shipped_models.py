@@ -22,8 +22,6 @@ from spinetools.phantom import Phantom, make_phantom
 
 from .conftest import RAS, dice
 
-NETWORKS = {"2d": "cord_2d", "3d": "cord_3d"}
-
 
 @pytest.fixture(autouse=True)
 def _use_networks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,15 +29,8 @@ def _use_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPINETOOLS_MODELS", raising=False)
 
 
-def need(*names: str) -> None:
-    missing = [name for name in names if not (shipped_folder() / f"{name}.onnx").is_file()]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not in {shipped_folder()}")
-
-
 @pytest.fixture(params=["2d", "3d"])
 def kernel(request: pytest.FixtureRequest) -> str:
-    need("cord_heatmap", NETWORKS[request.param])
     return str(request.param)
 
 
@@ -50,7 +41,6 @@ def phantoms() -> dict[str, Phantom]:
 
 
 def test_the_cards_say_what_the_command_needs() -> None:
-    need("cord_heatmap", "cord_2d")
     detector = read_card(shipped_folder() / "cord_heatmap.onnx")
     assert detector.labels == ("cord", "brain")
     card = read_card(shipped_folder() / "cord_2d.onnx")
@@ -91,7 +81,6 @@ def test_ten_slices_turned_in_the_scanner(kernel: str) -> None:
 
 @pytest.mark.parametrize("contrast", ["t2", "any"])
 def test_an_image_without_cord_is_refused(contrast) -> None:
-    need("cord_heatmap", "cord_2d")
     i, j, k = np.indices((80, 90, 40))
     noise = np.random.default_rng(0).normal(100, 20, (80, 90, 40))
     ball = 100.0 * (((i - 40) ** 2 + (j - 45) ** 2 + (2 * k - 40) ** 2) < 30**2)
@@ -121,7 +110,6 @@ def test_real_images(real_data: Path, kernel: str, name: str, contrast, floors, 
 @pytest.mark.real
 def test_the_conus_ends_the_cord(real_data: Path) -> None:
     """The lumbar image reaches down to L5; the cord ends near L1, about a third of the way."""
-    need("cord_heatmap", "cord_2d")
     image = load_volume(real_data / "cord" / "tutorial_lumbar_T2w.nii.gz")
     result = segment_cord(image, "t2")
     assert result.slices[-1] == 200
@@ -132,6 +120,5 @@ def test_the_conus_ends_the_cord(real_data: Path) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["lumbar/ts_mr", "ct/ts_ct"])
 def test_a_real_image_without_cord_is_refused(real_data: Path, name: str) -> None:
-    need("cord_heatmap", "cord_2d")
     with pytest.raises(NoSpineError):
         segment_cord(load_volume(real_data / f"{name}.nii.gz"))

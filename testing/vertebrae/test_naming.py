@@ -62,7 +62,7 @@ def kind(variant: str) -> Anatomy:
 
 
 def test_the_sum_over_all_matchings_is_that_of_each_one() -> None:
-    small = Anatomy("", ("C1", "C2", "C3", "C4", "T1", "T2", "L1"), 1.0)
+    small = Anatomy(("C1", "C2", "C3", "C4", "T1", "T2", "L1"))
     evidence = seen(1, 3, small)
     model = naming._model(evidence, small, EvidenceParams())
     options = [None, *range(len(small.disc_names))]
