@@ -73,6 +73,14 @@ def test_the_kernel_3d(image_file: Path, share) -> None:
     assert json.loads(Path("s.json").read_text())["Models"][1]["Name"] == "cord_3d"
 
 
+def test_the_uncertainty_does_not_replace_the_mask(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-i", image_file, "-o", "same.nii.gz", "-uncertainty", "same.nii.gz") == 1
+    assert "is where the segmentation goes; give another name" in capsys.readouterr().err
+    assert not Path("same.nii.gz").exists()
+
+
 def test_soft_uncertain_and_temporary_files(image_file: Path, share) -> None:
     options = ("-thr", -1, "-uncertainty", "u.nii.gz", "-r", 0, "-ofolder", "out")
     assert run("-i", image_file, *options) == 0
