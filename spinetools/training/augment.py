@@ -10,6 +10,7 @@ from scipy import ndimage
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 #: Width (σ) of what counts as the cord's surroundings.
@@ -74,7 +75,7 @@ def placed(
     centre: FloatArray,
     rng: np.random.Generator,
     settings: Augmentation,
-) -> tuple[Float32Array, ...]:
+) -> tuple[tuple[Float32Array, ...], BoolArray]:
     """Cut randomly turned, scaled and mirrored patches about a place.
 
     Parameters
@@ -93,20 +94,22 @@ def placed(
     Returns
     -------
     patches
-        Each of shape ``settings.patch``. Beyond the image its border is repeated; beyond a
-        fraction there is nothing.
+        Each of shape ``settings.patch``; beyond the image the border is repeated.
+    inside
+        Where in the patch the image is.
     """
     turn = _turn(len(spacing_mm), rng, settings)
     matrix = turn * np.asarray(settings.spacing_mm) / np.asarray(spacing_mm)[:, None]
     if rng.random() < 0.5:
         matrix[:, 0] *= -1
     offset = centre - matrix @ ((np.asarray(settings.patch) - 1) / 2)
-    return tuple(
-        ndimage.affine_transform(
-            array, matrix, offset, settings.patch, order=1, mode="constant" if n else "nearest"
-        )
-        for n, array in enumerate(arrays)
+    patches = tuple(
+        ndimage.affine_transform(array, matrix, offset, settings.patch, order=1, mode="nearest")
+        for array in arrays
     )
+    everywhere = np.ones(arrays[0].shape, dtype=np.uint8)
+    inside = ndimage.affine_transform(everywhere, matrix, offset, settings.patch, order=0)
+    return patches, inside.astype(bool)
 
 
 def _turn(n_axes: int, rng: np.random.Generator, settings: Augmentation) -> FloatArray:
@@ -128,7 +131,7 @@ def _turn(n_axes: int, rng: np.random.Generator, settings: Augmentation) -> Floa
 
 def changed(
     image: Float32Array, targets: Float32Array, rng: np.random.Generator, settings: Augmentation,
-    distort: bool,
+    distort: bool, inside: BoolArray | None = None,
 ) -> tuple[Float32Array, Float32Array]:  # fmt: skip
     """Change a patch's intensities as another contrast, coil and scanner might.
 
@@ -145,11 +148,15 @@ def changed(
     distort
         Whether to remap intensities at random: for real images, whose few contrasts are to stand
         for all; the digital spine brings its own.
+    inside
+        Where in the patch the image is (default: everywhere).
 
     Returns
     -------
     image, targets
-        The targets change only where the field of view is cut.
+        The targets become NaN beyond the image and where the field of view is cut. A cord is seen
+        to go on there, since the border is repeated: calling it background would teach the network
+        to lose the first and last slices.
     """
     if distort:
         image = _recoloured(image, rng, settings.invert)
@@ -166,6 +173,8 @@ def changed(
     spread = float(np.percentile(image, 99) - np.percentile(image, 1))
     level = rng.uniform(0, settings.noise) * max(spread, 1e-6)
     image = image + np.float32(level) * rng.standard_normal(image.shape, dtype=np.float32)
+    if inside is not None:
+        targets = np.where(inside, targets, np.float32(np.nan))
     if rng.random() < settings.crop:
         image, targets = _cropped(image, targets, rng, settings.smallest_crop)
     return image.astype(np.float32), targets.astype(np.float32)
@@ -219,12 +228,12 @@ def _bias(shape: tuple[int, ...], rng: np.random.Generator) -> Float32Array:
 def _cropped(
     image: Float32Array, targets: Float32Array, rng: np.random.Generator, smallest: float
 ) -> tuple[Float32Array, Float32Array]:
-    """Simulate a small field of view: beyond it the border is repeated, and there is nothing."""
+    """Simulate a small field of view: beyond it the border is repeated, and nothing is known."""
     shape = np.array(image.shape)
     width = np.maximum(1, np.round(rng.uniform(smallest, 1, size=len(shape)) * shape)).astype(int)
     start = np.array([rng.integers(0, n - w + 1) for n, w in zip(shape, width, strict=True)])
     box = tuple(slice(s, s + w) for s, w in zip(start, width, strict=True))
     pad = [(int(s), int(n - s - w)) for s, n, w in zip(start, shape, width, strict=True)]
     return np.pad(image[box], pad, mode="edge"), np.pad(
-        targets[(slice(None), *box)], [(0, 0), *pad]
+        targets[(slice(None), *box)], [(0, 0), *pad], constant_values=np.nan
     )

@@ -136,9 +136,9 @@ class Sampler:
             spacing = (*spacing, window.thickness_mm)
             centre = np.array([*centre, k])
         pair = (image.astype(np.float32), cord.astype(np.float32) / np.float32(255))
-        patches = placed(pair, spacing, centre, rng, settings)
+        (image, cord), inside = placed(pair, spacing, centre, rng, settings)
         distort = not window.group.startswith("phantom") and rng.random() < 0.5
-        image, targets = changed(patches[0], patches[1][None], rng, settings, distort)
+        image, targets = changed(image, cord[None], rng, settings, distort, inside)
         return image, targets[0]
 
 

@@ -131,9 +131,10 @@ class Sampler:
             sample.brain.astype(np.float32) / np.float32(255),
         )
         spacing = (SPACING_MM, SPACING_MM)
-        image, cord, brain = placed(parts, spacing, _centre(sample, rng), rng, AUGMENTATION)
+        patches, inside = placed(parts, spacing, _centre(sample, rng), rng, AUGMENTATION)
+        image, cord, brain = patches
         distort = not sample.group.startswith("phantom") and rng.random() < 0.7
-        image, targets = changed(image, np.stack([cord, brain]), rng, AUGMENTATION, distort)
+        image, targets = changed(image, np.stack([cord, brain]), rng, AUGMENTATION, distort, inside)
         return image, *targets
 
 

@@ -24,7 +24,7 @@ def test_without_changes_a_patch_is_the_image_about_its_centre() -> None:
     image = np.random.default_rng(0).random((20, 20)).astype(np.float32)
     seen = set()
     for seed in range(8):
-        (patch,) = placed(
+        (patch,), _ = placed(
             (image,), (1.0, 1.0), np.array([8.0, 9.0]), np.random.default_rng(seed), STILL
         )
         straight = np.allclose(patch, image[4:13, 6:13], atol=1e-6)
@@ -45,18 +45,28 @@ def test_a_patch_keeps_the_volume_of_what_it_shows(n_axes: int) -> None:
     wanted = solid.sum() * np.prod(spacing)
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        _, cut = placed((solid, solid), spacing, centre, rng, settings)
+        (_, cut), _ = placed((solid, solid), spacing, centre, rng, settings)
         assert cut.sum() * np.prod(settings.spacing_mm) == pytest.approx(wanted, rel=0.03)
 
 
-def test_beyond_the_image_its_border_is_repeated_and_there_is_no_cord() -> None:
+def test_beyond_the_image_its_border_is_repeated_and_nothing_is_known() -> None:
     image, cord = np.full((6, 6), 7, np.float32), np.ones((6, 6), np.float32)
-    patch, share = placed(
-        (image, cord), (1.0, 1.0), np.array([2.5, 2.5]), np.random.default_rng(0), STILL
-    )
+    rng = np.random.default_rng(0)
+    (patch, share), inside = placed((image, cord), (1.0, 1.0), np.array([2.0, 2.0]), rng, STILL)
     assert (patch == 7).all()
-    assert share[0].max() == 0
-    assert share[4, 3] == 1
+    assert inside.sum() == 6 * 6
+    _, targets = changed(patch, share[None], rng, STILL, distort=False, inside=inside)
+    assert (targets[0][inside] == 1).all()
+    assert np.isnan(targets[0][~inside]).all()
+
+
+def test_a_repainted_cord_goes_on_beyond_the_image() -> None:
+    image, cord = np.full((9, 3), 7, np.float32), np.zeros((9, 3), np.float32)
+    cord[3:6] = 1
+    rng = np.random.default_rng(0)
+    (patch, share), inside = placed((image, cord), (1.0, 1.0), np.array([4.0, 1.0]), rng, STILL)
+    other, _ = changed(patch, share[None], rng, replace(STILL, repaint=1.0), False, inside)
+    assert np.ptp(other[4]) < 0.6 * np.ptp(other)  # the coil's field alone
 
 
 def test_intensities_change_and_labels_do_not() -> None:
@@ -78,7 +88,9 @@ def test_a_cut_field_of_view_cuts_the_labels_too() -> None:
         rng = np.random.default_rng(seed)
         image = rng.random((40, 40)).astype(np.float32)
         _, targets = changed(image, cord, rng, settings, distort=False)
-        smallest = min(smallest, float(targets.mean()))
+        known = ~np.isnan(targets)
+        assert (targets[known] == 1).all()
+        smallest = min(smallest, float(known.mean()))
     assert smallest < 0.5
 
 
@@ -88,7 +100,7 @@ def test_the_same_seed_gives_the_same_sample() -> None:
     made = []
     for _ in range(2):
         rng = np.random.default_rng(5)
-        patches = placed((image, cord), (1.0, 1.0), np.array([32.0, 32.0]), rng, Augmentation())
+        patches, _ = placed((image, cord), (1.0, 1.0), np.array([32.0, 32.0]), rng, Augmentation())
         made.append(changed(patches[0], patches[1][None], rng, Augmentation(), distort=True))
     np.testing.assert_array_equal(made[0][0], made[1][0])
     np.testing.assert_array_equal(made[0][1], made[1][1])
