@@ -87,6 +87,9 @@ RECIPES = {
 #: Shares of a batch by what the group's name begins with: real T2w and T2*w images with a manual
 #: cord, cauda equina without, and the digital spine.
 SHARES = {"cord/errsm": 0.26, "cord/gm": 0.18, "spider": 0.06, "phantom": 0.5}
+#: Share of the real patches whose intensities are remapped. Few: the curve moves the edge that is
+#: seen, half of the way from cord to CSF, away from where the rater drew it.
+DISTORTED = 0.15
 
 
 class Sampler:
@@ -137,7 +140,7 @@ class Sampler:
             centre = np.array([*centre, k])
         pair = (image.astype(np.float32), cord.astype(np.float32) / np.float32(255))
         (image, cord), inside = placed(pair, spacing, centre, rng, settings)
-        distort = not window.group.startswith("phantom") and rng.random() < 0.5
+        distort = not window.group.startswith("phantom") and rng.random() < DISTORTED
         image, targets = changed(image, cord[None], rng, settings, distort, inside)
         return image, targets[0]
 

@@ -39,7 +39,8 @@ _LEVELS = (-3.0, 29.0)
 _LEAST_VOXELS = 12
 
 _MIXED = {
-    "t2": 4.0, "t1": 3.0, "dixon": 2.0, "stir": 0.7, "pd": 0.5, "t2s": 0.7, "mt": 0.3, "random": 4.0,
+    "t2": 4.0, "t1": 3.0, "dixon": 2.0, "stir": 0.7, "pd": 0.5, "t2s": 0.7, "mt": 0.3,
+    "random": 4.0,
 }  # fmt: skip
 _AXIAL = {"t2": 3.0, "t2s": 2.0, "t1": 1.5, "mt": 1.0, "dwi": 0.3, "random": 3.0}
 

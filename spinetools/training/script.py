@@ -47,12 +47,14 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     return args
 
 
-def run_training(net: nn.Module, draw: Draw, folder: Path, args: argparse.Namespace) -> None:
+def run_training(
+    net: nn.Module, draw: Draw, folder: Path, args: argparse.Namespace, bf16: bool = True
+) -> None:
     """Train as the options say, a new network from the weights of ``-init`` if given."""
     folder.mkdir(exist_ok=True)
     if args.init is not None:
         warm_start(net, args.init)
-    fit(net, draw, folder, Schedule(args.steps, seed=args.seed, threads=args.threads))
+    fit(net, draw, folder, Schedule(args.steps, seed=args.seed, threads=args.threads, bf16=bf16))
 
 
 def training_facts(

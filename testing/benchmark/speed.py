@@ -71,6 +71,7 @@ class Inputs:
     small: Path
     small_seg: Path
     small_truth: Path
+    spine: Path | None
     what: str
 
 
@@ -119,7 +120,11 @@ def make_inputs(folder: Path, with_real: bool) -> Inputs:
         subprocess.run(
             [BIN / "st_propseg", "-v", "0", "-i", source, "-c", "t2", "-o", path], check=True
         )
-    return Inputs(image, seg, small, small_seg, truth, what)
+    spine = None
+    if all((shipped_folder() / f"spine_{step}.onnx").is_file() for step in ("step1", "step2")):
+        spine = folder / "spine.nii.gz"
+        make_phantom(seed=1, protocol="t2_whole").image.save(spine)
+    return Inputs(image, seg, small, small_seg, truth, spine, what)
 
 
 def command_lines(files: Inputs) -> Iterator[tuple[list[str], str]]:
@@ -133,6 +138,11 @@ def command_lines(files: Inputs) -> Iterator[tuple[list[str], str]]:
     for kernel, models in (("2d", "cord_heatmap cord_2d"), ("3d", "cord_heatmap cord_3d")):
         if all((shipped_folder() / f"{model}.onnx").is_file() for model in models.split()):
             yield ["st_deepseg_sc", "-i", image, "-c", "t2", "-kernel", kernel], ""
+    if files.spine is not None:
+        yield ["st_label_vertebrae", "-i", image], ""
+        yield ["st_label_vertebrae", "-i", image, "-fast"], ""
+        whole = " × ".join(map(str, Image.load(files.spine).shape)) + " voxels of 1 mm"
+        yield ["st_label_vertebrae", "-i", str(files.spine)], f"simulated whole spine, {whole}"
     yield ["st_process_segmentation", "-i", seg, "-perslice", "1"], ""
     yield ["st_qc", "-i", image, "-s", seg, "-p", "st_propseg", "-qc", "qc2"], ""
     yield ["st_dice_coefficient", "-i", small_seg, "-d", truth], size

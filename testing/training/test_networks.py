@@ -155,6 +155,8 @@ def test_a_batch_of_patches_is_normalised_and_labelled(kernel: str, tmp_path: Pa
     assert images.shape == cords.shape == (recipe.batch, 1, *recipe.augmentation.patch)
     assert torch.isfinite(images).all()
     assert abs(float(images.mean())) < 0.2
-    assert float(cords.min()) >= 0
-    assert float(cords.max()) <= 1
-    assert float(cords.sum()) > 0
+    known = cords[~torch.isnan(cords)]
+    assert len(known) > 0.2 * cords.numel()
+    assert float(known.min()) >= 0
+    assert float(known.max()) <= 1
+    assert float(known.sum()) > 0
