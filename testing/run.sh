@@ -55,7 +55,7 @@ install_system_packages() {
 }
 
 install_package() {
-    local extras=test,dev,docs,train
+    local extras=test,dev,docs,train,batch
     # a Python built without Tk opens windows with Qt
     "$PYTHON" -c 'import tkinter' 2>/dev/null || extras+=,viewer
     printf '\n== pip install .[%s]\n' "$extras"
@@ -68,7 +68,7 @@ install_package() {
 
 check_shell_scripts() {
     if command -v shellcheck >/dev/null; then
-        shellcheck .ci/run batch_processing.sh testing/run.sh
+        shellcheck .ci/run batch_processing.sh docs/process_subject.sh testing/run.sh
     else
         echo "shellcheck is not installed: skipped"
     fi

@@ -1,0 +1,105 @@
+"""A real SLURM: the same results as on this machine, bit for bit; jobs that are cancelled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("dask_jobqueue")
+if sys.platform != "linux":
+    pytest.skip("SLURM is started on Linux only", allow_module_level=True)
+
+from spinetools.batch import BatchParams, run_batch
+
+from .conftest import WriteScript, wait_until
+from .slurm import Unavailable, processes_of, slurm
+
+pytestmark = pytest.mark.slow
+
+#: Threads and arithmetic: would differ where a job had other numbers of threads.
+WORK = """
+test -n "$SLURM_JOB_ID" && echo "$SLURM_JOB_ID" >"$PATH_LOG/job-$1" || true
+python3 - "$1" >"$PATH_RESULTS/$1.txt" <<'EOP'
+import os, random, sys
+random.seed(sys.argv[1])
+print(os.environ["OMP_NUM_THREADS"], sum(random.random() for _ in range(10000)).hex())
+EOP
+"""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        with slurm(folder) as environment:
+            yield environment
+    except Unavailable as reason:
+        pytest.skip(f"no SLURM: {reason}")
+    assert processes_of(folder) == []
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_slurm_gives_what_this_machine_gives(
+    node: dict[str, str], study: Path, tmp_path: Path, write_script: WriteScript,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    script = write_script(WORK)
+    here = BatchParams(script, study, tmp_path / "here", jobs=2, threads=1)
+    assert {record.state for record in run_batch(here).records} == {"done"}
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, node[name])
+    there = BatchParams(
+        script, study, tmp_path / "there", jobs=2, threads=1, memory_gb=1, executor="slurm",
+        queue="test",
+    )  # fmt: skip
+    report = run_batch(there)
+    assert {record.state for record in report.records} == {"done"}
+    assert len(list((tmp_path / "there" / "log").glob("job-*"))) == 4
+    assert not list((tmp_path / "here" / "log").glob("job-*"))
+    assert sums(tmp_path / "there" / "results") == sums(tmp_path / "here" / "results")
+    assert len(sums(tmp_path / "here" / "results")) == 4
+    # the queue is left empty
+    wait_until(lambda: squeue(node) == "", 60)
+
+
+def test_a_cancelled_job_loses_nothing(
+    node: dict[str, str], study: Path, tmp_path: Path, write_script: WriteScript,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The whole job of a worker is cancelled in the middle: another is sent, all is done."""
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, node[name])
+    script = write_script(
+        'if [ "$1" = sub-01 ] && [ ! -e "$PATH_RESULTS/cancelled" ]; then\n'
+        '  touch "$PATH_RESULTS/cancelled"; scancel "$SLURM_JOB_ID"; sleep 300; fi\n'
+        'echo "$SLURM_JOB_ID" >"$PATH_RESULTS/$1"'
+    )
+    begun = time.monotonic()
+    report = run_batch(
+        BatchParams(script, study, tmp_path / "out", jobs=1, memory_gb=1, executor="slurm")
+    )
+    print(f"with a cancelled job: {time.monotonic() - begun:.0f} s")
+    assert {record.state for record in report.records} == {"done"}
+    assert report.records[0].times_lost == 1
+    jobs = {path.read_text() for path in (tmp_path / "out" / "results").glob("sub-*")}
+    assert len(jobs) == 1  # the second job has done all
+
+
+def squeue(node: dict[str, str]) -> str:
+    return subprocess.run(
+        ["squeue", "-h"], env={**os.environ, **node}, capture_output=True, text=True
+    ).stdout.strip()
