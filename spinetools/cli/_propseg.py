@@ -48,7 +48,8 @@ def add_propseg_options(parser: StParser) -> None:
     group.add_argument(
         "-mask-correction",
         metavar="FILE",
-        help="voxels on the cord's edge that the surface has to pass through",
+        help="what you drew: slices with the whole cord are kept as drawn and lead the surface "
+        "beside them; in others, voxels on the cord's edge that the surface has to pass through",
     )
     group.add_argument(
         "-radius",
@@ -131,6 +132,16 @@ def say_leaks(result: PropsegResult) -> None:
             len(flagged),
             len(result.slices),
             ranges([int(k) for k in flagged]),
+        )
+
+
+def say_kept(result: PropsegResult) -> None:
+    """Say which slices are as a person drew them."""
+    if len(result.kept):
+        logger.info(
+            "%d slices are kept as drawn (from the lowest: %s)",
+            len(result.kept),
+            ranges([int(k) for k in result.kept]),
         )
 
 

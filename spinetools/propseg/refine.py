@@ -15,7 +15,7 @@ from spinetools.propseg.edges import (
 )
 from spinetools.propseg.elastic import low_pass, relax
 from spinetools.propseg.params import PropsegParams
-from spinetools.propseg.profiles import FloatArray, radii_axis, ray_angles
+from spinetools.propseg.profiles import FloatArray, radii_axis
 from spinetools.propseg.propagate import Scene, in_units_of_edge, prefer
 from spinetools.propseg.tube import Tube
 
@@ -37,11 +37,7 @@ def refine(scene: Scene, tube: Tube, params: PropsegParams) -> Tube:
     Tube
         With :data:`FINE_RAYS` vertices a ring, centred on the cord.
     """
-    angles = ray_angles(FINE_RAYS)
-    coarse = np.append(ray_angles(tube.n_rays), 2 * np.pi)
-    tube = tube.with_radii(
-        np.stack([np.interp(angles, coarse, np.append(r, r[0])) for r in tube.radii_mm])
-    )
+    tube = tube.resampled(FINE_RAYS)
     step_mm = scene.spacing[2]
     radii = radii_axis()
     stiffness = params.alpha / 50

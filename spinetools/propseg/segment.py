@@ -12,6 +12,16 @@ from scipy import ndimage
 from spinetools.errors import InputError, NoSpineError
 from spinetools.image import Image
 from spinetools.propseg.canal import csf_mask
+from spinetools.propseg.correct import (
+    CANONICAL,
+    Correction,
+    Course,
+    guide,
+    held,
+    impose,
+    lead,
+    read_correction,
+)
 from spinetools.propseg.leak import Leak, bridge, leak_scores
 from spinetools.propseg.mesh import Mesh, tube_mesh
 from spinetools.propseg.params import EDGE_FRACTION, POLARITY, Contrast, PropsegParams
@@ -23,13 +33,11 @@ from spinetools.propseg.profiles import (
     window,
 )
 from spinetools.propseg.propagate import Growth, Scene, grow, ring_evidence
-from spinetools.propseg.refine import edge_contrast, refine, settle
+from spinetools.propseg.refine import FINE_RAYS, edge_contrast, refine, settle
 from spinetools.propseg.tube import Tube
 
 logger = logging.getLogger(__name__)
 
-#: Grid on which everything is computed (nibabel letters).
-CANONICAL = ("R", "A", "S")
 #: When the image is believed against ``-c``, in thousandths of the window. With the sign for a dark
 #: cord, a ring fits dark cords by −40 (T2*w whose CSF is as bright as the cord) to 324, and bright
 #: ones by −105 or less; with the sign for a bright cord, bright ones by 320 or more, dark ones by
@@ -65,6 +73,8 @@ class PropsegResult:
         +1 where the cord was taken to be darker than its surroundings, −1 brighter.
     stopped
         Why the propagation ended below and above.
+    kept
+        Slices, counted from the lowest, that are as a person drew them.
     """
 
     soft: Image
@@ -78,6 +88,7 @@ class PropsegResult:
     leak: Leak
     polarity: int
     stopped: tuple[str, str]
+    kept: IntArray
 
 
 def segment_cord(
@@ -87,6 +98,7 @@ def segment_cord(
     params: PropsegParams | None = None,
     *,
     radius_mm: FloatArray | None = None,
+    seen_radius_mm: FloatArray | None = None,
     n_below: int = 0,
     correction: Image | None = None,
     with_csf: bool = False,
@@ -107,10 +119,15 @@ def segment_cord(
         See :class:`PropsegParams`.
     radius_mm
         Rough radius of the cord at each row of the centreline (K,); None: ``params.radius_mm``.
+    seen_radius_mm
+        Rough radius of the cord as a detector sees it at each row (K,), which only the leak score
+        goes by; None: ``radius_mm``, where that is given.
     n_below
         How many rows at the centreline's lower end lie below the cord that was seen.
     correction
-        Voxels (non-zero) on the cord's edge that the surface has to pass through.
+        What a person marked (non-zero): the cord as a whole in some slices, which are kept as drawn
+        and lead the surface beside them, or voxels on the cord's edge in others, which the surface
+        has to pass through.
     with_csf
         Segment the CSF too.
 
@@ -135,29 +152,47 @@ def segment_cord(
         sizes: FloatArray = np.full(len(centreline_voxels), params.radius_mm)
     else:
         sizes = np.asarray(radius_mm) * params.rescale
-    slices, centres, radius = _one_a_slice(image, centreline_voxels, sizes, spacing)
-    volume = window(canonical.data.astype(np.float32), spacing, centres, slices)
+    path = _one_a_slice(image, centreline_voxels, sizes, spacing, n_below)
+    seen_radius_mm = radius_mm if seen_radius_mm is None else seen_radius_mm
+    seen = None
+    if seen_radius_mm is not None:
+        sizes = np.asarray(seen_radius_mm) * params.rescale
+        seen = _one_a_slice(image, centreline_voxels, sizes, spacing, n_below)
+    marks = None if correction is None else correction.reorient(CANONICAL).data
+    drawn = None if marks is None else read_correction(marks, spacing, FINE_RAYS)
+    if drawn is not None:
+        path = lead(path, drawn.rings, float(spacing[2]))
+        seen = None if seen is None else lead(seen, drawn.rings, float(spacing[2]))
+    volume = window(canonical.data.astype(np.float32), spacing, path.centres_mm, path.slices)
     scene = Scene(
         spline_coefficients(volume),
         spacing,
         POLARITY[contrast],
-        slices,
-        centres,
-        radius,
+        path.slices,
+        path.centres_mm,
+        path.radius_mm,
         sized=radius_mm is not None,
-        n_below=n_below,
+        n_below=path.n_below,
     )
     start = _start_row(canonical, scene, params)
     scene = _believe_image(scene, contrast)
     growth = grow(scene, start, params)
     # an image that contradicts -c is treated as the likeliest contrast of its own polarity
     treated = contrast if POLARITY[contrast] == scene.polarity else _USUAL[scene.polarity]
-    tube = settle(scene, refine(scene, growth.tube, params), EDGE_FRACTION[treated], params)
-    if correction is not None:
-        tube = _through(tube, correction.reorient(CANONICAL), spacing)
-    tube, leak = _mend_leaks(scene, tube, growth, params)
+    coarse = growth.tube
+    if drawn is not None:
+        coarse = guide(coarse, drawn.rings, path, float(spacing[2]))
+    tube = settle(scene, refine(scene, coarse, params), EDGE_FRACTION[treated], params)
+    if drawn is not None:
+        tube = held(tube, coarse.resampled(tube.n_rays), drawn.slices, float(spacing[2]))
+        tube = impose(tube, drawn, spacing)
+    tube, leak = _mend_leaks(scene, tube, growth, params, seen, drawn)
     soft = tube.rasterise(canonical.shape, spacing)
-    mask, tube, leak = _checked(soft, tube, leak, spacing, params)
+    if drawn is not None:
+        # voxel by voxel as drawn: a ring has one radius an angle, and a person need not think so
+        kept = np.intersect1d(drawn.slices, tube.slices)
+        soft[:, :, kept] = drawn.drawn[:, :, kept]
+    mask, tube, leak = _checked(soft, tube, leak, spacing, params, drawn)
     soft = soft * mask.any(axis=(0, 1))
     back = image.space.nib_codes
     csf = None
@@ -182,12 +217,17 @@ def segment_cord(
         leak=leak,
         polarity=scene.polarity,
         stopped=growth.stopped,
+        kept=np.intersect1d(drawn.slices if drawn is not None else [], tube.slices).astype(int),
     )
 
 
 def _one_a_slice(
-    image: Image, centreline_voxels: FloatArray, sizes: FloatArray, spacing: FloatArray
-) -> tuple[IntArray, FloatArray, FloatArray]:
+    image: Image,
+    centreline_voxels: FloatArray,
+    sizes: FloatArray,
+    spacing: FloatArray,
+    n_below: int,
+) -> Course:
     """Turn centreline points on the image's grid into one centre and size a canonical slice."""
     canonical = image.space.reoriented(CANONICAL)
     points = canonical.to_voxel(image.space.to_world(np.asarray(centreline_voxels)))
@@ -199,7 +239,7 @@ def _one_a_slice(
     heights, first = np.unique(np.round(points[:, 2], 3), return_index=True)
     slices = np.arange(round(heights[0]), round(heights[-1]) + 1)
     x, y, size = (np.interp(slices, heights, points[first, column]) for column in (0, 1, 3))
-    return slices.astype(np.int64), np.column_stack([x, y]) * spacing[:2], size
+    return Course(slices.astype(np.int64), np.column_stack([x, y]) * spacing[:2], size, n_below)
 
 
 def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
@@ -241,44 +281,22 @@ def _believe_image(scene: Scene, contrast: Contrast) -> Scene:
     return scene
 
 
-def _through(tube: Tube, correction: Image, spacing: FloatArray) -> Tube:
-    """Pull the surface through voxels that a person marked, and its neighbourhood along."""
-    i, j, k = np.nonzero(correction.data)
-    radii = tube.radii_mm.copy()
-    first = int(tube.slices[0])
-    pull = np.zeros_like(radii)
-    count = np.zeros_like(radii)
-    for x, y, z in zip(i * spacing[0], j * spacing[1], k, strict=True):
-        row = z - first
-        if not 0 <= row < len(radii):
-            continue
-        dx, dy = np.array([x, y]) - tube.centres_mm[row]
-        ray = round(float(np.arctan2(dy, dx)) / (2 * np.pi) * tube.n_rays) % tube.n_rays
-        pull[row, ray] += np.hypot(dx, dy) - radii[row, ray]
-        count[row, ray] += 1
-    weights = count > 0
-    if not weights.any():
-        raise InputError("-mask-correction marks no slice that the segmentation covers")
-    known = np.where(weights, pull / np.maximum(count, 1), 0)
-    # spread each pull over about two rays and 3 mm along the cord
-    sigma = (3.0 / spacing[2], 2.0)
-    total = ndimage.gaussian_filter(weights.astype(float), sigma, mode=("nearest", "wrap"))
-    spread = ndimage.gaussian_filter(known, sigma, mode=("nearest", "wrap"))
-    share = total / (total + 0.02)
-    moved = radii + share * spread / np.maximum(total, 1e-6)
-    return tube.with_radii(np.maximum(np.where(weights, radii + known, moved), 0.5))
-
-
 def _mend_leaks(
-    scene: Scene, tube: Tube, growth: Growth, params: PropsegParams
+    scene: Scene,
+    tube: Tube,
+    growth: Growth,
+    params: PropsegParams,
+    path: Course | None,
+    drawn: Correction | None,
 ) -> tuple[Tube, Leak]:
-    """Score leaks and do what ``-leak`` says about them."""
+    """Score leaks, but not what a person drew, and do what ``-leak`` says about them."""
     step_mm = float(scene.spacing[2])
 
     def score(surface: Tube) -> Leak:
         contrast = edge_contrast(scene, surface)
-        seen = scene.radius_mm[surface.slices - scene.slices[0]] if scene.sized else None
-        return leak_scores(surface, contrast, step_mm, params.min_contrast, seen)
+        seen = None if path is None else path.radius_mm[surface.slices - path.slices[0]]
+        leak = leak_scores(surface, contrast, step_mm, params.min_contrast, seen)
+        return leak if drawn is None else leak.but_not(np.isin(surface.slices, drawn.slices))
 
     leak = score(tube)
     if not leak.flagged.any() or params.leak == "warn":
@@ -300,15 +318,20 @@ def _mend_leaks(
 
 
 def _checked(
-    soft: Float32Array, tube: Tube, leak: Leak, spacing: FloatArray, params: PropsegParams
+    soft: Float32Array,
+    tube: Tube,
+    leak: Leak,
+    spacing: FloatArray,
+    params: PropsegParams,
+    drawn: Correction | None,
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], Tube, Leak]:
-    """Threshold, and drop slices that cannot be cord (``-correct-seg``)."""
+    """Threshold, and drop what cannot be cord (``-correct-seg``), unless a person drew it."""
     mask = (soft >= 0.5).astype(np.uint8)
     keep = np.asarray(mask[:, :, tube.slices].any(axis=(0, 1)))
     if params.correct:
         for row, (k, centre) in enumerate(zip(tube.slices, tube.centroids_mm(), strict=True)):
             _, n = ndimage.label(mask[:, :, k])
-            if n == 0:
+            if n == 0 or (drawn is not None and k in drawn.slices):
                 continue
             where = np.array(ndimage.center_of_mass(mask[:, :, k])) * spacing[:2]
             if n > 1 or float(np.hypot(*(where - centre))) >= MAX_OFF_CENTRE_MM:

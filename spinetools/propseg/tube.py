@@ -80,6 +80,13 @@ class Tube:
         """Return the tube with other radii."""
         return replace(self, radii_mm=radii_mm)
 
+    def resampled(self, n_rays: int) -> Tube:
+        """Describe the rings by another number of vertices."""
+        known = np.append(ray_angles(self.n_rays), 2 * np.pi)
+        angles = ray_angles(n_rays)
+        radii = [np.interp(angles, known, np.append(r, r[0])) for r in self.radii_mm]
+        return self.with_radii(np.stack(radii))
+
     def part(self, keep: slice | IntArray) -> Tube:
         """Return some of the rings."""
         return Tube(self.slices[keep], self.centres_mm[keep], self.radii_mm[keep])
