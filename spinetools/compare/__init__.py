@@ -1,0 +1,1 @@
+"""Comparing methods of segmentation on the same images, with and without a reference."""
