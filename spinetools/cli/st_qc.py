@@ -87,10 +87,12 @@ def run(args: argparse.Namespace) -> None:
     elif not Path(args.qc).is_dir():
         raise InputError(f"{args.qc} does not exist or is no folder, expected a QC report")
     if args.refresh:
+        from spinetools.qc.comparison import list_comparisons
         from spinetools.qc.index import refresh, tidy
 
         left = tidy(args.qc)
         print(f"entries: {refresh(args.qc, rebuild=True)}")
+        list_comparisons(args.qc)
         if left:
             print(f"removed: {left} leftovers of killed commands")
     if args.import_file:

@@ -228,9 +228,10 @@ def _put_page(folder: Path) -> None:
             same = False
         if not same:
             _replace(target, text)
-    # an empty file, so that the page does not ask in vain; never over one that has ratings
-    with suppress(OSError), (folder / "ratings.js").open("x", encoding="utf-8"):
-        pass
+    # empty files, so that the page does not ask in vain; never over one that has something
+    for name in ("ratings.js", "comparisons.js"):
+        with suppress(OSError), (folder / name).open("x", encoding="utf-8"):
+            pass
 
 
 def _replace(path: Path, text: str) -> None:

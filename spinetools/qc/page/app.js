@@ -10,6 +10,7 @@ QC.app = {
       ["C", "compare methods (again: how)"],
       ["V", "view in 3D"],
       ["A", "all subjects"],
+      ["W", "which method suits these scans"],
       ["PageUp PageDown", "previous, next slice (or the wheel)"],
       ["Home End", "first and last slice"],
       ["Esc", "back to the mosaic"],
@@ -45,6 +46,7 @@ QC.app = {
     QC.methods.start();
     QC.space.start();
     QC.cohort.start((entry) => this.openCase(entry));
+    QC.study.start((entry) => this.openMethods(entry));
     this.menu();
     this.help();
     QC.ratings.watch();
@@ -54,6 +56,7 @@ QC.app = {
     window.addEventListener("blur", () => this.release());
     QC.byId("mode-cases").addEventListener("click", () => this.setMode("cases"));
     QC.byId("mode-cohort").addEventListener("click", () => this.setMode("cohort"));
+    QC.byId("mode-study").addEventListener("click", () => this.setMode("study"));
     QC.table.start((entry) => this.open(entry));
     if (QC.entries.length === 0) {
       const box = QC.byId("no-entry");
@@ -78,19 +81,26 @@ QC.app = {
 
   setMode(mode) {
     this.mode = mode;
-    const cohort = mode === "cohort";
-    document.body.classList.toggle("all-subjects", cohort);
-    QC.press(QC.byId("mode-cases"), !cohort);
-    QC.press(QC.byId("mode-cohort"), cohort);
-    QC.show(QC.byId("cohort"), cohort);
-    QC.show(QC.byId("main"), !cohort);
-    QC.show(QC.byId("rail"), !cohort && QC.rail.entry !== null);
-    if (cohort) QC.cohort.open();
+    const cases = mode === "cases";
+    document.body.classList.toggle("all-subjects", mode === "cohort");
+    document.body.classList.toggle("which-method", mode === "study");
+    for (const name of ["cases", "cohort", "study"]) QC.press(QC.byId(`mode-${name}`), mode === name);
+    QC.show(QC.byId("cohort"), mode === "cohort");
+    QC.show(QC.byId("study"), mode === "study");
+    QC.show(QC.byId("main"), cases);
+    QC.show(QC.byId("rail"), cases && QC.rail.entry !== null);
+    if (mode === "cohort") QC.cohort.open();
+    if (mode === "study") QC.study.open();
   },
 
   openCase(entry) {
     this.setMode("cases");
     QC.table.select(entry);
+  },
+
+  openMethods(entry) {
+    this.openCase(entry);
+    QC.viewer.setView("methods");
   },
 
   // The neighbours are probably next: have their pictures ready, once this one is drawn.
@@ -154,7 +164,7 @@ QC.app = {
   },
 
   shifted(key) {
-    if (!QC.rail.entry || this.mode === "cohort") return null;
+    if (!QC.rail.entry || this.mode !== "cases") return null;
     const by = 0.12;
     const pan = (x, y) => () => QC.lens.pan(x * QC.lens.frame.clientWidth, y * QC.lens.frame.clientHeight);
     const actions = {
@@ -174,8 +184,10 @@ QC.app = {
     if (this.mode === "cohort") {
       const own = QC.cohort.action(key);
       if (own) return own;
-      if (!/^[aA/?]$/.test(key)) return null;
+      if (!/^[aAwW/?]$/.test(key)) return null;
     }
+    // the browser scrolls with the other keys
+    if (this.mode === "study" && !/^[aAwW?]$/.test(key)) return null;
     if (/^[0-9]$/.test(key)) return () => QC.rail.entry && QC.rail.score(Number(key));
     const actions = {
       ArrowUp: () => QC.table.move(-1),
@@ -195,6 +207,7 @@ QC.app = {
       c: () => (QC.viewer.mode() === "methods" ? QC.methods.next() : QC.viewer.setView("methods")),
       v: () => QC.viewer.setView(QC.viewer.mode() === "space" ? "slice" : "space"),
       a: () => this.setMode(this.mode === "cohort" ? "cases" : "cohort"),
+      w: () => QC.study.all.length > 0 && this.setMode(this.mode === "study" ? "cases" : "study"),
       r: () => QC.lens.reset(),
       l: () => QC.lens.adjust(-0.08, 0),
       h: () => QC.lens.adjust(0.08, 0),
@@ -225,7 +238,7 @@ QC.app = {
       QC.byId("search").value = "";
       QC.table.query = "";
       QC.table.update();
-    } else if (this.mode === "cohort") {
+    } else if (this.mode !== "cases") {
       this.setMode("cases");
     } else {
       QC.viewer.setView("mosaic");
