@@ -174,7 +174,11 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
     require("cryptography", "batch")  # for the keys
     talk = logging.INFO if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL
     queue = None
-    with dask.config.set(SETTINGS), _quiet(talk), tempfile.TemporaryDirectory() as scratch:
+    with (
+        dask.config.set(SETTINGS),
+        _quiet(talk),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+    ):
         security = distributed.Security.temporary()
         if params.executor == "local":
             cluster = distributed.LocalCluster(
@@ -185,14 +189,22 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
         else:
             queue = Queue(params, share, folders)
             cluster = queue.cluster(security, silence_logs=talk)
-        with cluster, distributed.Client(cluster, security=security) as client:
-            yield DaskCrew(cluster, client, share.jobs, queue)
+        try:
+            with cluster, distributed.Client(cluster, security=security) as client:
+                yield DaskCrew(cluster, client, share.jobs, queue)
+        finally:
+            if queue is not None:
+                queue.remove_keys(cluster)
 
 
 @contextmanager
 def _quiet(level: int) -> Iterator[None]:
     """Let dask say only what matters: that workers are lost is told by the batch."""
-    names = ("distributed", "tornado", "asyncio", "dask_jobqueue")
+    # those for which dask sets a level of their own are named as well
+    names = (
+        "distributed", "distributed.client", "tornado", "tornado.application", "asyncio",
+        "dask_jobqueue",
+    )  # fmt: skip
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
     for talker, _ in before:
         talker.setLevel(level)

@@ -125,9 +125,7 @@ class Queue:
         package = require(f"dask_jobqueue.{self._params.executor}", "batch")
         self._log.mkdir(exist_ok=True)
         options = self.options()
-        # what a batch that was killed left: keys that nobody can use any more
-        for old in self._log.glob(".dask-jobqueue.worker.*"):
-            old.unlink(missing_ok=True)
+        self.remove_keys()  # of a batch that was killed
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)
@@ -143,6 +141,20 @@ class Queue:
             ) from error
         cluster.scale(self._share.jobs)
         return cluster
+
+    def remove_keys(self, cluster: Any = None) -> None:
+        """Remove the keys that the workers read; dask-jobqueue leaves them to chance.
+
+        Parameters
+        ----------
+        cluster
+            What :meth:`cluster` returned, once it is closed.
+        """
+        for name, value in list(vars(cluster).items()) if cluster is not None else ():
+            if name.startswith("_job_") and hasattr(value, "close"):
+                value.close()  # a temporary file, which is removed with that
+        for key in self._log.glob(".dask-jobqueue.worker.*"):
+            key.unlink(missing_ok=True)
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of dask-jobqueue's class; those of the user come last."""
@@ -229,6 +241,7 @@ class Queue:
     def _watched(self, job_class: Any) -> Any:
         """Return the class of jobs, such that what the queue says to them is heard."""
         refusals = self._refusals
+        failed = require("distributed.core", "batch").Status.failed
 
         class WatchedJob(job_class):  # type: ignore[misc]
             refused = False
@@ -239,6 +252,7 @@ class Queue:
                 except (RuntimeError, OSError) as error:
                     refusals.append(_what_was_said(str(error)))
                     self.refused = True
+                    self.status = failed  # dask wants to know, when the cluster is closed
                     raise
 
         return WatchedJob

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from spinetools.batch.dispatch import Dispatcher
 from spinetools.batch.job import Job, Outcome
 from spinetools.batch.params import EXECUTORS, BatchParams, Folders, variables
 from spinetools.batch.progress import Progress, words
+from spinetools.batch.queues import Queue
 from spinetools.batch.record import Record, attempt_of, read_record, reason_in
 from spinetools.batch.shares import Share, cluster_share, local_share, machine
 from spinetools.batch.subjects import Chosen, choose, find_subjects, slug
@@ -108,14 +109,14 @@ def run_batch(params: BatchParams, on_progress: OnProgress | None = None) -> Bat
         params.selection,
         text,
     )
-    say = on_progress or (lambda progress, message: None)
+    batch = _Batch(params, folders, script, chosen, on_progress or (lambda *_: None))
+    # all that can be wrong with what was given has been seen: now folders are made
     with _at_work_in(folders):
-        batch = _Batch(params, folders, _put_script(script, folders), chosen, say)
         return batch.run()
 
 
 class _Batch:
-    """One batch, once its folders are there."""
+    """One batch: what is done already, and what is left to do, when it is made."""
 
     def __init__(
         self,
@@ -132,16 +133,21 @@ class _Batch:
         self.attempts: dict[str, list[dict[str, Any]]] = {}
         self.workers_lost = 0
         self.dispatcher: Dispatcher | None = None
+        self.skipped = self._done_before() if params.resume else ()
+        self.to_do = [subject for subject in chosen.subjects if subject not in self.skipped]
+        if params.executor == "local":
+            self.share = local_share(params, len(self.to_do), *machine())
+        else:
+            self.share = cluster_share(params, len(self.to_do))
+            Queue(params, self.share, folders)  # says whether there can be one
 
     def run(self) -> BatchReport:
-        skipped = self._done_before() if self.params.resume else ()
-        to_do = [subject for subject in self.chosen.subjects if subject not in skipped]
-        share = self._share(len(to_do))
-        self._describe(share, to_do)
+        self.script = _put_script(self.script, self.folders)
+        self._describe()
         begun = time.monotonic()
         try:
-            if to_do:
-                self._dispatch(share, to_do)
+            if self.to_do:
+                self._dispatch()
             shutil.rmtree(self.folders.log / ".locks", ignore_errors=True)
         finally:
             seconds = time.monotonic() - begun
@@ -149,7 +155,7 @@ class _Batch:
             rows = rows_of(self._all_records(), self.folders)
             summary = write_summary(rows, self.folders)
         return BatchReport(
-            tuple(rows), tuple(skipped), self.workers_lost, share, seconds, summary, report
+            tuple(rows), self.skipped, self.workers_lost, self.share, seconds, summary, report
         )
 
     def _done_before(self) -> tuple[str, ...]:
@@ -171,12 +177,7 @@ class _Batch:
             )
         return tuple(done)
 
-    def _share(self, n_subjects: int) -> Share:
-        if self.params.executor != "local":
-            return cluster_share(self.params, n_subjects)
-        return local_share(self.params, n_subjects, *machine())
-
-    def _describe(self, share: Share, to_do: Sequence[str]) -> None:
+    def _describe(self) -> None:
         """Write how the batch is run, so that it can be told and done again."""
         content = {
             "Version": __version__,
@@ -185,33 +186,33 @@ class _Batch:
             "ScriptSHA256": self.sha256,
             "Data": str(self.folders.data),
             "Params": json.loads(json.dumps(asdict(self.params), default=str)),
-            "Share": asdict(share),
-            "Subjects": list(to_do),
+            "Share": asdict(self.share),
+            "Subjects": self.to_do,
             "LeftOut": dict(self.chosen.left_out),
             "ExcludedFiles": {s: list(names) for s, names in self.chosen.excluded_files.items()},
         }
         write_json(self.folders.log / "batch.json", content)
 
-    def _dispatch(self, share: Share, to_do: Sequence[str]) -> None:
+    def _dispatch(self) -> None:
         from spinetools.batch.crew import open_crew
 
-        for subject in to_do:  # a batch that is killed must not leave old records as if new
+        for subject in self.to_do:  # a batch that is killed must not leave old records as if new
             self.folders.record_of(subject).unlink(missing_ok=True)
-        jobs = [self._job(subject, share) for subject in to_do]
-        with open_crew(self.params, share, self.folders) as crew:
+        jobs = [self._job(subject) for subject in self.to_do]
+        with open_crew(self.params, self.share, self.folders) as crew:
             self.dispatcher = Dispatcher(
                 crew,
                 jobs,
-                n_at_once=share.jobs,
+                n_at_once=self.share.jobs,
                 retries=self.params.retries,
                 continue_on_error=self.params.continue_on_error,
-                on_end=lambda *what: self._on_end(share, *what),
+                on_end=self._on_end,
                 on_tick=lambda progress: self.say(progress, None),
             )
             self.dispatcher.run()
 
-    def _job(self, subject: str, share: Share) -> Job:
-        limit = self.params.timeout_minutes
+    def _job(self, subject: str) -> Job:
+        share, limit = self.share, self.params.timeout_minutes
         return Job(
             subject=subject,
             command=(*_launcher(self.script), subject, *self.params.script_args),
@@ -230,7 +231,7 @@ class _Batch:
         assert self.dispatcher is not None
         self.say(self.dispatcher.progress(), message)
 
-    def _on_end(self, share: Share, job: Job, outcome: Outcome, worker: str, again: bool) -> None:
+    def _on_end(self, job: Job, outcome: Outcome, worker: str, again: bool) -> None:
         """Write an attempt down and say it; the subject's record is written when it is over."""
         subject = job.subject
         self.attempts.setdefault(subject, []).append(attempt_of(outcome, worker))
@@ -262,7 +263,7 @@ class _Batch:
             log=str(log),
             script_sha256=self.sha256,
             script_args=tuple(self.params.script_args),
-            threads=share.threads,
+            threads=self.share.threads,
         )
         self.records[subject] = record
         record.save(self.folders.record_of(subject))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 #: Threads and arithmetic: would differ where a job had other numbers of threads.
 WORK = """
-test -n "$SLURM_JOB_ID" && echo "$SLURM_JOB_ID" >"$PATH_LOG/job-$1" || true
+if [ -n "${SLURM_JOB_ID:-}" ]; then echo "$SLURM_JOB_ID" >"$PATH_LOG/job-$1"; fi
 python3 - "$1" >"$PATH_RESULTS/$1.txt" <<'EOP'
 import os, random, sys
 random.seed(sys.argv[1])

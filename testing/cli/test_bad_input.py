@@ -33,7 +33,9 @@ COMMANDS = list(entry_points())
 SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic.onnx"
 
 #: Commands that read no image.
-WITHOUT_IMAGE = {"st_phantom", "st_models", "st_train_prepare", "st_train", "st_export_onnx"}
+WITHOUT_IMAGE = {
+    "st_phantom", "st_models", "st_train_prepare", "st_train", "st_export_onnx", "st_run_batch",
+}  # fmt: skip
 #: They need an extra that is rarely installed: testing/training/test_nnunet_chain.py.
 WITH_NNUNET = {"st_train", "st_export_onnx"}
 
@@ -130,6 +132,7 @@ WRITING = [
     Call("st_label_utils", "-i LABELS -export-lut slicer -label-scheme sct -ofolder OUT", "image"),
     Call("st_qc", "-i IMAGE -s MASK -p st_propseg -qc OUT", "image"),
     Call("st_phantom", "-c t2 -fov cervical -spacing 2x2x4 -ofolder OUT", "image"),
+    Call("st_run_batch", "-script SCRIPT -path-data STUDY -path-output OUT", "image"),
     Call("st_models", "install own -from MODEL -to OUT", "image"),
     Call("st_train_prepare", "101 -phantoms 1 -folder OUT", "image"),
 ]
@@ -170,6 +173,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         nib.save(nib.Nifti1Image(array, affine), paths[name])
     paths["MODEL"] = Path(shutil.copy(SHIPPED_MODEL, folder))
     paths["MODELS"] = save_networks(folder / "models")
+    paths["SCRIPT"], paths["STUDY"] = folder / "script.sh", folder / "study"
+    paths["SCRIPT"].write_text("echo done\n")
+    (paths["STUDY"] / "sub-01").mkdir(parents=True)
     return paths
 
 
