@@ -51,6 +51,10 @@ def get_parser() -> StParser:
         "-seed", type=number_in(0, kind=int), default=2026, metavar="N",
         help="of weights and samples (default 2026)",
     )  # fmt: skip
+    group.add_argument(
+        "-init", metavar="FILE",
+        help="exported model (.onnx, of any step) whose weights a new training starts from",
+    )  # fmt: skip
     return parser
 
 
@@ -58,11 +62,15 @@ def run(args: argparse.Namespace) -> None:
     """Train."""
     from pathlib import Path
 
+    from spinetools.errors import InputError
     from spinetools.training.nnunet_dataset import Layout
     from spinetools.training.nnunet_train import Run, train
 
     fold = args.fold if args.fold == "all" else int(args.fold)
-    how = Run(args.steps, args.device, args.threads, args.seed)
+    init = None if args.init is None else Path(args.init)
+    if init is not None and not init.is_file():
+        raise InputError(f"-init {init}: there is no such file; expected an exported model (.onnx)")
+    how = Run(args.steps, args.device, args.threads, args.seed, init)
     folder = train(Layout(Path(args.folder)), int(args.dataset), fold, how)
     print(f"written: {folder}")
 

@@ -18,6 +18,7 @@ require("nnunetv2", "nnunet")
 
 import torch  # noqa: E402
 
+from spinetools.training.nnunet_init import start_from  # noqa: E402
 from spinetools.training.nnunet_plan import (  # noqa: E402
     CONFIGURATION,
     plan,
@@ -43,12 +44,15 @@ class Run:
         Of torch, on the CPU.
     seed
         Of weights and samples.
+    init
+        Exported model to start from, where there is no checkpoint yet.
     """
 
     steps: int | None = None
     device: str = "auto"
     threads: int = 1
     seed: int = 2026
+    init: Path | None = None
 
 
 def train(layout: Layout, number: int, fold: int | str, run: Run) -> Path:
@@ -59,6 +63,9 @@ def train(layout: Layout, number: int, fold: int | str, run: Run) -> Path:
     if checkpoint is not None:
         trainer.load_checkpoint(str(checkpoint))
         logger.info("going on after %d iterations", trainer.current_epoch * _epoch(trainer))
+    elif run.init is not None:
+        trainer.initialize()
+        start_from(trainer.network, run.init, DATASETS[number].classes)
     folder = Path(trainer.output_folder)
     total = trainer.num_epochs * _epoch(trainer)
     if trainer.current_epoch >= trainer.num_epochs:

@@ -18,9 +18,10 @@ from spinetools.models.card import read_card  # noqa: E402
 from spinetools.training import nnunet_gate, nnunet_plan, nnunet_trainer  # noqa: E402
 from spinetools.training.nnunet_dataset import Layout, RawDataset  # noqa: E402
 from spinetools.training.nnunet_export import Release, export_model, load_network  # noqa: E402
+from spinetools.training.nnunet_init import start_from  # noqa: E402
 from spinetools.training.nnunet_plan import preprocess, raw_description  # noqa: E402
 from spinetools.training.nnunet_targets import DATASETS  # noqa: E402
-from spinetools.training.nnunet_train import Run, load_weights, train  # noqa: E402
+from spinetools.training.nnunet_train import Run, load_weights, make_trainer, train  # noqa: E402
 from spinetools.training.nnunet_trainer import _FirstChannel, fold_of  # noqa: E402
 
 #: Small, and of another size along every axis.
@@ -147,6 +148,34 @@ def test_two_channels_train_and_export(tmp_path: Path) -> None:
     found = export_model(made, 102, "all", tmp_path / "m.onnx", Release())
     assert min(found.values()) >= 0.99  # with ties; the gate asks for 0.999 without
     assert read_card(tmp_path / "m.onnx").channels == ("MR", "noNorm")
+
+
+def test_step_2_starts_as_what_step_1_learnt(layout: Layout, tmp_path: Path) -> None:
+    model = tmp_path / "step1.onnx"
+    export_model(layout, 101, "all", model, Release())
+    made = Layout(tmp_path)
+    write(made, 102, 3)
+    preprocess(made, 102)
+    trainer = make_trainer(made, 102, "all", Run(steps=40, device="cpu"))
+    trainer.initialize()
+    classes = DATASETS[102].classes
+    assert start_from(trainer.network, model, classes) > 10
+    plans, description = (
+        nnunet_plan.plan(layout, 101), raw_description(layout, DATASETS[101]),
+    )  # fmt: skip
+    state = load_weights(fold_folder(layout))
+    first = load_network(plans, description, state).network
+    image = torch.randn(1, 1, *PATCH)
+    mask = torch.rand(1, 1, *PATCH)
+    with torch.no_grad():
+        old = first(image)[0]
+        new = trainer.network.eval()(torch.cat([image, mask], dim=1))[0][0]
+    before = DATASETS[101].classes
+    for name, source in (("cord", "cord"), ("disc_odd", "disc"), ("sacrum", "vertebra")):
+        difference = new[classes.index(name)] - old[before.index(source)]
+        assert float(difference.abs().max()) < 0.02 * float(old.std())  # fp16
+    with pytest.raises(ModelError, match="no class that wing"):
+        start_from(trainer.network, model, ("background", "wing"))
 
 
 def test_intensities_of_a_mask_stay(layout: Layout) -> None:
