@@ -29,7 +29,6 @@ from spinetools.batch.summary import Row, rows_of, write_summary
 from spinetools.errors import InputError, OutputError
 from spinetools.files import atomic_path, write_json, write_text
 from spinetools.optional import require
-from spinetools.qc.index import ENTRIES, refresh, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -368,9 +367,14 @@ def _at_work_in(folders: Folders) -> Iterator[None]:
 
 def _refresh_report(folder: Path) -> Path | None:
     """Bring the QC report up to date, once for all subjects."""
+    with suppress(OSError):
+        folder.rmdir()  # no script has used it
+    if not folder.is_dir():
+        return None
+    # only now: it takes a second, as it draws pictures
+    from spinetools.qc.index import ENTRIES, refresh, tidy
+
     if not (folder / ENTRIES).is_dir():
-        with suppress(OSError):
-            folder.rmdir()  # no script has used it
         return None
     try:
         refresh(folder, rebuild=True)

@@ -14,8 +14,6 @@ from spinetools.batch.record import Record, warnings_in
 from spinetools.batch.subjects import slug
 from spinetools.errors import InputError
 from spinetools.files import write_text
-from spinetools.qc.entry import subject_of
-from spinetools.qc.index import ENTRIES, read_summaries
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +97,8 @@ def flags_of(record: Record, entries: Sequence[Mapping[str, Any]]) -> tuple[str,
 
 def _is_of(subject: str, entry: Mapping[str, Any]) -> bool:
     """Whether an entry is a subject's: by its name in the report, or by the image's path."""
+    from spinetools.qc.entry import subject_of
+
     names = {slug(str(entry["subject"])), slug(subject_of(str(entry["input"])))}
     if slug(subject) in names:
         return True
@@ -109,6 +109,11 @@ def _is_of(subject: str, entry: Mapping[str, Any]) -> bool:
 
 
 def _entries(folder: Path) -> list[dict[str, Any]]:
+    if not folder.is_dir():
+        return []
+    # only now: it takes a second, as it draws pictures
+    from spinetools.qc.index import ENTRIES, read_summaries
+
     if not (folder / ENTRIES).is_dir():
         return []
     try:
