@@ -52,6 +52,11 @@ class EvidenceParams:
         disc two away: for C2–C3, C7–T1, T12–L1 and L5–S.
     outlier
         Share of measures that say nothing.
+    sizes
+        Weight of discs' sizes in the sequence (lengths of one spine err together).
+    likeness
+        Weight of what the vertebrae look like, all together
+        (:class:`~spinetools.vertebrae.likeness.Likeness`).
     weight
         Of all evidence together: measures of one image err together, so that a sum of independent
         terms is too sure of itself. Fitted so that the confidence is right as often as it says.
@@ -67,6 +72,8 @@ class EvidenceParams:
     near: tuple[float, ...] = (0.015, 0.04, 0.09, 0.03)
     far: tuple[float, ...] = (0.004, 0.01, 0.02, 0.006)
     outlier: float = 0.04
+    sizes: float = 0.35
+    likeness: float = 0.7
     weight: float = 1.0
 
 
@@ -108,6 +115,9 @@ class Evidence:
         Conus, and what the user or a localizer says.
     votes
         (N, L) extra log-likelihood of each disc by its name's place in ``vote_names``.
+    shape
+        (N, measures) what each disc and the vertebra below it look like, see
+        :mod:`spinetools.vertebrae.shape`; empty where nothing was measured.
     """
 
     discs: tuple[DiscSeen, ...]
@@ -117,6 +127,7 @@ class Evidence:
     places: tuple[PlaceEvidence, ...] = ()
     votes: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     vote_names: tuple[str, ...] = ()
+    shape: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def emissions(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
@@ -217,9 +228,8 @@ def _size_term(
     if not np.isfinite(measured) or measured <= 0:
         return np.zeros((len(expected), len(SCALES)))
     apart = np.log(measured) - np.log(expected[:, None] * SCALES)
-    # a third of the weight each: lengths of one spine err together, discs do not tell much anew
     fit = _log_normal(apart, 0.0, cv) + np.log(2.5)
-    result: FloatArray = 0.35 * np.logaddexp(
+    result: FloatArray = params.sizes * np.logaddexp(
         np.log1p(-params.outlier) + fit, np.log(params.outlier)
     )
     return result

@@ -44,6 +44,8 @@ from spinetools.vertebrae.result import (
     as_candidate,
     working_names,
 )
+from spinetools.vertebrae.shape import Masks, measure
+from spinetools.vertebrae.transition import with_transition
 
 FloatArray = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -198,8 +200,15 @@ def _number(
     votes = np.zeros((0, 0))
     if known.localizer is not None:
         votes = votes_of_localizer(known.localizer, discs, working.space, names)
-    evidence = Evidence(tuple(discs), shares, top, bottom, tuple(places), votes, names)
-    return solve(evidence, params.evidence, params.variants)
+    bone = seen.bone >= np.maximum(seen.disc, 0.5)
+    masks = Masks(bone, seen.cord + seen.canal >= 0.5, seen.cord >= 0.5)
+    axes = working.space.affine[:3, :3] / np.asarray(working.space.spacing)
+    shape = measure(discs, masks, line, spacing, axes)
+    evidence = Evidence(tuple(discs), shares, top, bottom, tuple(places), votes, names, shape)
+    numbering = solve(evidence, params.evidence, params.variants)
+    if not params.variants:
+        return numbering
+    return with_transition(numbering, discs, bone, line, spacing)
 
 
 def _ahead(disc: DiscSeen, line: Line) -> float:
@@ -314,6 +323,12 @@ def _say(result: SpineLabels) -> None:
             "the count of vertebrae is unusual: %s (probability %.0f %%); "
             "-variants never numbers without",
             chosen.variant, 100 * result.numbering.variant_probability[chosen.variant],
+        )  # fmt: skip
+    elif result.variant:
+        logger.warning(
+            "a transitional vertebra at the sacrum: %s is %s in part (probability %.0f %%)",
+            "S1" if result.variant == "lumbarised" else "L5", result.variant,
+            100 * result.numbering.variant_probability[result.variant],
         )  # fmt: skip
     if not result.sure:
         others = ", ".join(as_candidate(other) for other in result.numbering.alternatives[:3])

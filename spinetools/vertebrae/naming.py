@@ -9,7 +9,7 @@ probability; the best matchings are enumerated, one for each start.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +28,7 @@ from spinetools.vertebrae.evidence import (
     spacing_term,
     unseen_term,
 )
+from spinetools.vertebrae.likeness import Likeness
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -87,6 +88,9 @@ class Numbering:
         Other namings, likeliest first.
     variant_probability
         Of each variant that the image would show.
+    transition
+        ``sacralised`` or ``lumbarised`` where a vertebra at the sacrum is so in part, which does
+        not change the count; else empty.
     """
 
     anatomy: Anatomy
@@ -95,6 +99,7 @@ class Numbering:
     chosen: Candidate
     alternatives: tuple[Candidate, ...]
     variant_probability: dict[str, float]
+    transition: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +156,8 @@ def solve(
     for index, model in enumerate(models):
         for path in _good_paths(model):
             scores[index, path] = _score(model, path)
+    if evidence.shape.size and params.likeness:
+        scores = _with_likeness(evidence, params, models, scores, total)
     candidates, sources = _by_names(models, scores, total)
     shares: dict[str, float] = {}
     for candidate in candidates:
@@ -261,6 +268,35 @@ def _score(model: _Model, path: Path) -> FloatArray:
     for (i, j), (k, to) in pairwise(real):
         result += model.steps[i, k][j, to]
     return result
+
+
+def _with_likeness(
+    evidence: Evidence,
+    params: EvidenceParams,
+    models: list[_Model],
+    scores: dict[tuple[int, Path], FloatArray],
+    total: float,
+) -> dict[tuple[int, Path], FloatArray]:
+    """Weigh the good matchings anew, by all that the vertebrae look like instead of sizes alone.
+
+    What all good matchings have together stays theirs: the rest stays with those not listed.
+    """
+    plain = replace(params, sizes=0.0)
+    models = [
+        replace(model, emission=params.weight * emissions(evidence, model.anatomy, plain))
+        for model in models
+    ]
+    likeness = Likeness(evidence.shape, SCALES)
+    keys = list(scores)
+    fits = likeness.score([(models[index].anatomy, path) for index, path in keys])
+    weight = params.weight * params.likeness
+    anew = {
+        key: _score(models[key[0]], key[1]) + weight * fit
+        for key, fit in zip(keys, fits, strict=True)
+    }
+    before = min(float(logsumexp([logsumexp(score) for score in scores.values()])), total)
+    shift = before - float(logsumexp([logsumexp(score) for score in anew.values()]))
+    return {key: score + shift for key, score in anew.items()}
 
 
 def _by_names(

@@ -109,8 +109,8 @@ class SpineLabels:
 
     @property
     def variant(self) -> str:
-        """What is unusual about the count of vertebrae; empty where nothing is."""
-        return self.numbering.chosen.variant
+        """What is unusual about the count or the kinds of vertebrae; empty where nothing is."""
+        return self.numbering.chosen.variant or self.numbering.transition
 
     @cached_property
     def on_input(self) -> Image:

@@ -1,11 +1,13 @@
 """How often a spine is numbered right, and whether the confidence means what it says.
 
-    python testing/benchmark/naming.py                   # observations: thousands in a minute
-    python testing/benchmark/naming.py --voxels -n 25    # the whole pipeline on spoilt truth
+    python testing/benchmark/naming.py -n 100            # observations: what would be measured
+    python testing/benchmark/naming.py --flaws none      # networks without a mistake
+    python testing/benchmark/naming.py --flaws rough     # ... with twice as many as usual
+    python testing/benchmark/naming.py --voxels -n 10    # the whole pipeline on spoilt truth
 
-Random subjects are seen through random fields of view of 5, 8, 10 and 15 vertebrae. Without
-trained networks an oracle gives the probabilities, spoilt at the rates of ``ERRORS``; with
-``--models`` the networks that are installed see simulated images instead.
+Random subjects are seen through random fields of view of 5, 8, 10 and 15 vertebrae, half of them a
+slab that shows no transverse processes. An oracle stands for the networks; it errs at the rates of
+``ERRORS`` and its fellows, times ``--flaws``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "testing" / "vertebrae"))
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from oracle import Flaws, anatomy_of, cascade, truth_on  # noqa: E402
+from shapes_seen import seen  # noqa: E402
 
 from spinetools.image import Image  # noqa: E402
 from spinetools.phantom import Subject, make_subject, place_grid  # noqa: E402
@@ -33,8 +38,12 @@ from spinetools.vertebrae.discs import DiscSeen  # noqa: E402
 from spinetools.vertebrae.evidence import Evidence, EvidenceParams, PlaceEvidence  # noqa: E402
 from spinetools.vertebrae.label import label_spine  # noqa: E402
 from spinetools.vertebrae.naming import Numbering, solve  # noqa: E402
+from spinetools.vertebrae.shape import MEASURES  # noqa: E402
 
 VISIBLE = (5, 8, 10, 15)
+FloatArray = npt.NDArray[np.float64]
+#: Share of images that are a slab about the midline.
+SLAB = 0.5
 #: Chance that a landmark is taken for its neighbour, and that it is not recognised: a trained
 #: network's, roughly. T12–L1 is the hard one.
 ERRORS = {
@@ -44,6 +53,11 @@ ERRORS = {
     "disc_L5_S": (0.02, 0.05),
 }
 MISSED, FALSE, MERGED = 0.02, 0.05, 0.05
+#: How often a remnant of the disc inside the sacrum is taken for a disc, and how often two
+#: neighbours share a landmark's class.
+REMNANT, SHARED = 0.03, 0.08
+#: Times which all rates, and the noise of measures, are taken.
+FLAWS = {"none": 0.0, "usual": 1.0, "rough": 2.0}
 #: Variants that change the count of vertebrae, and would show.
 COUNTING = ("T13", "L6", "L4")
 
@@ -68,6 +82,7 @@ class Outcome:
     flagged: str
     right: bool
     confidence: float
+    said: str = ""
 
 
 def cases(
@@ -88,59 +103,100 @@ def cases(
             yield Case(subject, visible, ends[start] - above, ends[start + visible] + below, seed)
 
 
-def flaws_of(case: Case, rng: np.random.Generator) -> Flaws:
+def flaws_of(case: Case, rng: np.random.Generator, rate: float = 1.0) -> Flaws:
     """Draw what is wrong with the networks' answer."""
     shifts: dict[str, int | None] = {}
     for name, (wrong, unseen) in ERRORS.items():
         place = rng.random()
-        if place < wrong:
+        if place < rate * wrong:
             shifts[name] = int(rng.choice((-1, 1)))
-        elif place < wrong + unseen:
+        elif place < rate * (wrong + unseen):
             shifts[name] = None
     count = len(anatomy_of(case.subject).disc_names)
-    lost = tuple(int(i) for i in np.flatnonzero(rng.random(count) < MISSED))
-    merged = tuple(int(i) for i in np.flatnonzero(rng.random(count - 1) < MERGED / 5))
+    lost = tuple(int(i) for i in np.flatnonzero(rng.random(count) < rate * MISSED))
+    merged = tuple(int(i) for i in np.flatnonzero(rng.random(count - 1) < rate * MERGED / 5))
+    hesitant = float(rng.uniform(0.05, 0.45)) if rate else 0.05
     return Flaws(
-        missing=lost, merged=merged, blobs=int(rng.random() < FALSE), shifts=shifts,
-        hesitant=float(rng.uniform(0.05, 0.45)), noise=0.4, seed=case.seed,
+        missing=lost, merged=merged, blobs=int(rng.random() < rate * FALSE), shifts=shifts,
+        hesitant=hesitant, noise=0.4 if rate else 0.0, seed=case.seed,
     )  # fmt: skip
 
 
 # -- observations only ----------------------------------------------------------------------------
 
 
-def observed(case: Case, rng: np.random.Generator) -> tuple[Evidence, list[str | None]]:
+def observed(
+    case: Case, rng: np.random.Generator, rate: float = 1.0
+) -> tuple[Evidence, list[str | None]]:
     """Draw what would be measured of a case, and the true names."""
-    subject, flaws = case.subject, flaws_of(case, rng)
-    anatomy = anatomy_of(subject)
-    names = list(anatomy.disc_names)
-    place = {f"disc_{d.name.replace('-', '_')}": d for d in subject.discs}
+    flaws = flaws_of(case, rng, rate)
+    anatomy = anatomy_of(case.subject)
+    looks = seen(case.subject, rng, max(rate, 0.5))
+    if rng.random() < SLAB:
+        looks[:, MEASURES.index("aside")] = np.nan
     called = _called(anatomy.disc_names, flaws)
-    found, shares, truth = [], [], []
-    for i, name in enumerate(names):
-        disc = place[name]
+    rows: list[tuple[DiscSeen, FloatArray, FloatArray, str | None]] = []
+    for i, (name, disc) in enumerate(zip(anatomy.disc_names, case.subject.discs, strict=True)):
         if not case.top + 3 < disc.s < case.bottom - 3 or i in flaws.missing:
             continue
         noise = rng.normal(1, 0.04, 3)
         sizes = noise * (1.03 * disc.depth, 1.03 * disc.width, 1.2 * disc.height)
-        found.append(_disc(disc.s + rng.normal(0, 0.8), *sizes, 0.9))
         row = np.full(5, 0.01)
         own = LANDMARK_DISCS.index(called[name]) + 1 if name in called else 0
         row[own] = 1 - flaws.hesitant if own else 1.0
         row[0] += flaws.hesitant if own else 0.0
-        shares.append(row / row.sum())
-        truth.append(name)
-    if flaws.blobs and found:
-        found.append(_disc(rng.uniform(case.top, case.bottom), 12.0, 12.0, 5.0, 0.7))
-        shares.append(np.array([0.96, 0.01, 0.01, 0.01, 0.01]))
-        truth.append(None)
-    order = np.argsort([disc.s for disc in found])
-    places = [_conus(case)]
+        found = _disc(disc.s + rng.normal(0, 0.8), *sizes, 0.9)
+        rows.append((found, row, looks[i], name))
+    if rows and rng.random() < rate * SHARED:
+        _share(rows, rng)
+    nothing = np.array([0.96, 0.01, 0.01, 0.01, 0.01]), np.full(len(MEASURES), np.nan), None
+    remnant = case.subject.boundaries[-1] + 31.0
+    if rng.random() < rate * REMNANT and remnant < case.bottom - 3:
+        rows.append((_disc(remnant, 20.0, 30.0, 3.0, 0.65), *nothing))
+    if flaws.blobs and rows:
+        rows.append((_disc(rng.uniform(case.top, case.bottom), 12.0, 12.0, 5.0, 0.7), *nothing))
+    rows.sort(key=lambda row: row[0].s)
+    discs, shares, shapes, truth = (list(part) for part in zip(*rows, strict=True)) if rows else (
+        [], [], [], [])  # fmt: skip
     evidence = Evidence(
-        tuple(found[i] for i in order), np.array(shares)[order].reshape(-1, 5),
-        case.top, case.bottom, tuple(places),
+        tuple(discs), np.array(shares).reshape(-1, 5), case.top, case.bottom, (_conus(case),),
+        shape=_as_measured(discs, np.array(shapes).reshape(-1, len(MEASURES))),
     )  # fmt: skip
-    return evidence, [truth[i] for i in order]
+    return evidence, truth
+
+
+def _share(
+    rows: list[tuple[DiscSeen, FloatArray, FloatArray, str | None]], rng: np.random.Generator
+) -> None:
+    """Let two neighbours share a landmark's class, the wrong one with more of it; in place."""
+    marked = [i for i, row in enumerate(rows) if row[1][1:].max() > 0.3]
+    if not marked:
+        return
+    at = int(rng.choice(marked))
+    beside = at + int(rng.choice((-1, 1)))
+    if 0 <= beside < len(rows):
+        part = rng.uniform(0.4, 0.7)
+        mine, other = rows[at][1].copy(), rows[beside][1].copy()
+        column = 1 + int(np.argmax(mine[1:]))
+        moved = part * mine[column]
+        mine[[0, column]] += (moved, -moved)
+        other[[0, column]] += (-moved, moved)
+        rows[at], rows[beside] = (
+            (rows[i][0], row / row.sum(), *rows[i][2:]) for i, row in ((at, mine), (beside, other))
+        )  # fmt: skip
+
+
+def _as_measured(discs: list[DiscSeen], shapes: FloatArray) -> FloatArray:
+    """Leave out what would be measured between discs that are no neighbours."""
+    shapes = shapes.copy()
+    kept = [MEASURES.index("disc"), MEASURES.index("lean")]
+    for i in range(len(discs)):
+        below = discs[i + 1].s - discs[i].s if i + 1 < len(discs) else np.nan
+        alone = not abs(below - np.exp(shapes[i, MEASURES.index("pitch")])) < 6
+        for k in range(len(MEASURES)):
+            if alone and k not in kept:
+                shapes[i, k] = np.nan
+    return shapes
 
 
 def _called(names: tuple[str, ...], flaws: Flaws) -> dict[str, str]:
@@ -175,9 +231,9 @@ def _disc(s: float, depth: float, width: float, height: float, probability: floa
                     probability, np.zeros(5))  # fmt: skip
 
 
-def observe(case: Case, params: EvidenceParams) -> Outcome | None:
+def observe(case: Case, params: EvidenceParams, rate: float = 1.0) -> Outcome | None:
     """Number what would be measured."""
-    evidence, truth = observed(case, np.random.default_rng([case.seed, case.visible]))
+    evidence, truth = observed(case, np.random.default_rng([case.seed, case.visible]), rate)
     if not evidence.discs:
         return None
     numbering = solve(evidence, params)
@@ -188,7 +244,7 @@ def observe(case: Case, params: EvidenceParams) -> Outcome | None:
 # -- voxels ---------------------------------------------------------------------------------------
 
 
-def label(case: Case, params: EvidenceParams, spacing: float) -> Outcome | None:
+def label(case: Case, params: EvidenceParams, spacing: float, rate: float = 1.0) -> Outcome | None:
     """Run the whole pipeline on a spoilt truth."""
     protocol = Protocol("t2", (spacing,) * 3, (90, 150, 0), (0, 24), 18)
     subject = case.subject
@@ -199,7 +255,7 @@ def label(case: Case, params: EvidenceParams, spacing: float) -> Outcome | None:
     space = place_grid(subject, protocol, None)
     truth, names = truth_on(subject, space)
     rng = np.random.default_rng([case.seed, case.visible])
-    flaws = flaws_of(case, rng)
+    flaws = flaws_of(case, rng, rate)
     # the second step errs as the first one does, but finds some discs that it missed
     later = tuple(i for i in flaws.missing if rng.random() < 0.5)
     networks = cascade(Image(truth, space), names, anatomy_of(subject), flaws,
@@ -240,7 +296,16 @@ def _outcome(case: Case, numbering: Numbering, right: bool) -> Outcome:
     return Outcome(
         case.visible, variant if variant in COUNTING else "", numbering.chosen.variant, right,
         numbering.chosen.probability,
+        f"subject {case.seed} ({variant}) from {_level(case, case.top)} to "
+        f"{_level(case, case.bottom)}: {numbering.chosen.span} {numbering.chosen.variant}",
     )  # fmt: skip
+
+
+def _level(case: Case, s: float) -> str:
+    """The vertebra at a length along the canal."""
+    index = int(np.searchsorted(case.subject.boundaries, s, side="right")) - 1
+    names = case.subject.names
+    return names[index] if 0 <= index < len(names) else "head" if index < 0 else "S"
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -268,6 +333,8 @@ def table(outcomes: list[Outcome]) -> str:
             error += abs(right - said) * len(rows) / len(outcomes)
             lines.append(f"{low:g}-{min(high, 1):g}\t{len(rows)}\t{right:.3f}\t{said:.3f}")
     lines.append(f"expected calibration error\t{error:.3f}")
+    sure = [o for o in outcomes if o.confidence >= 0.9]
+    lines.append(f"confidence >= 0.9\t{len(sure)}\tright {_mean(o.right for o in sure):.3f}")
     plain = [o for o in outcomes if not o.variant]
     odd = [o for o in outcomes if o.variant]
     lines.append(f"\nfalse variants\t{_mean(bool(o.flagged) for o in plain):.3f}\tof {len(plain)}")
@@ -294,15 +361,26 @@ def main() -> None:
     )
     parser.add_argument("--voxels", action="store_true", help="the whole pipeline")
     parser.add_argument("--spacing", type=float, default=1.5, help="of the working grid, mm")
+    parser.add_argument("--flaws", choices=FLAWS, default="usual", help="how often networks err")
+    parser.add_argument("--plain", action="store_true", help="without what vertebrae look like")
+    parser.add_argument("--show", action="store_true", help="list what is named wrong")
     parser.add_argument("--weight", type=float, help="of the evidence (default: the fitted one)")
     args = parser.parse_args()
     params = EvidenceParams() if args.weight is None else EvidenceParams(weight=args.weight)
+    params = replace(params, likeness=0.0) if args.plain else params
+    rate = FLAWS[args.flaws]
     outcomes = []
     for case in cases(args.n, args.seed, args.variant, args.visible):
-        outcome = label(case, params, args.spacing) if args.voxels else observe(case, params)
+        outcome = (
+            label(case, params, args.spacing, rate) if args.voxels else observe(case, params, rate)
+        )
         if outcome is not None:
             outcomes.append(outcome)
     print(table(outcomes))
+    if args.show:
+        for outcome in outcomes:
+            if not outcome.right:
+                print(f"{outcome.visible}\t{outcome.confidence:.2f}\t{outcome.said}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from spinetools.vertebrae.anatomy import Anatomy, anatomies, usual
 from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc
 from spinetools.vertebrae.discs import DiscSeen
 from spinetools.vertebrae.evidence import Evidence, EvidenceParams, PlaceEvidence
+from spinetools.vertebrae.likeness import means_of
 from spinetools.vertebrae.naming import solve
 
 
@@ -189,6 +190,24 @@ def test_room_without_discs_speaks_for_the_ends() -> None:
 
     assert first(open_) > 0.9
     assert first(open_) > first(close)
+
+
+def test_what_vertebrae_look_like_names_the_mid_back() -> None:
+    """Without a landmark in sight, sizes and shapes tell what distances alone do not."""
+    evidence = seen(8, 13, landmarks=False)
+    blind = solve(evidence)
+    looking = solve(replace(evidence, shape=means_of(usual())[0][8:14]))
+    assert looking.chosen.names == names(8, 13)
+    assert looking.chosen.probability > blind.chosen.probability + 0.1
+    listed = [looking.chosen, *looking.alternatives]
+    assert 0.9 < sum(candidate.probability for candidate in listed) <= 1 + 1e-9
+
+
+def test_looks_do_not_outvote_clear_landmarks() -> None:
+    """Two landmarks agree; the bodies are those of the vertebrae one level lower."""
+    evidence = seen(0, 8)
+    result = solve(replace(evidence, shape=means_of(usual())[0][1:10]))
+    assert result.chosen.names == names(0, 8)
 
 
 def test_no_disc_is_an_error() -> None:
