@@ -41,6 +41,9 @@ SETTINGS = {
     "distributed.worker.memory.target": False,
     "distributed.worker.preload": ["spinetools.batch.preload"],
     "distributed.diagnostics.nvml": False,
+    # no pages for browsers: they are open to everybody on the machine
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     # a short look whether a worker that was lost comes back by itself (its nanny starts it again)
     "distributed.deploy.lost-worker-timeout": "15s",
 }
@@ -184,7 +187,7 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
             cluster = distributed.LocalCluster(
                 n_workers=share.jobs, threads_per_worker=1, processes=True, security=security,
                 memory_limit=None, dashboard_address=None, local_directory=scratch,
-                silence_logs=talk,
+                silence_logs=talk, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )  # fmt: skip
         else:
             queue = Queue(params, share, folders)

@@ -178,7 +178,9 @@ class Queue:
             for name in ("queue", "walltime", "account"):
                 if options.pop(name, None) is not None:
                     logger.warning("-%s has no effect with -executor htcondor", name)
-        scheduler = {"dashboard": False, **given.pop("scheduler_options", {})}
+        # a free port, for a server without pages: several batches can run on one machine
+        scheduler = {"dashboard": False, "dashboard_address": ":0"}
+        scheduler.update(given.pop("scheduler_options", {}))
         extra = ["--no-dashboard", "--preload", "spinetools.batch.preload",
                  *given.pop("worker_extra_args", [])]  # fmt: skip
         return {**options, "scheduler_options": scheduler, "worker_extra_args": extra, **given}

@@ -74,8 +74,8 @@ def local_share(params: BatchParams, n_subjects: int, cores: int, memory_bytes: 
     threads = params.threads or max(1, cores // jobs)
     if jobs * threads > cores:
         logger.warning(
-            "%d jobs of %d threads share %d cores: more at once will not be faster",
-            jobs, threads, cores,
+            "threads of all jobs together: %d, cores: %d: so many at once are no faster",
+            jobs * threads, cores,
         )  # fmt: skip
     return Share(jobs, threads, memory)
 

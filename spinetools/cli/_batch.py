@@ -277,10 +277,12 @@ class Shown:
             if message is not None:
                 self._bar.write(message, file=sys.stderr)
             self._bar.n = ended
-            failed = f", {progress.failed} failed" if progress.failed else ""
-            at_work = ", ".join(progress.running[:3]) or f"{progress.workers} workers"
+            parts = [f"{progress.failed} failed"] if progress.failed else []
+            parts += [left.removeprefix(", ")] if left else []
+            at_work = ", ".join(progress.running[:3])
             more = f" and {len(progress.running) - 3} more" if len(progress.running) > 3 else ""
-            self._bar.set_postfix_str(f"{failed}{left}; {at_work}{more}".lstrip(", "))
+            parts.append(f"at work: {at_work}{more}" if at_work else f"workers: {progress.workers}")
+            self._bar.set_postfix_str(", ".join(parts))
         elif message is not None:
             text = message.removeprefix("warning: ")
             level = logging.INFO if text == message else logging.WARNING

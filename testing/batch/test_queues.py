@@ -81,7 +81,9 @@ def test_the_user_s_arguments_come_last(commands: Path, tmp_path: Path) -> None:
     options = queue_of("slurm", commands, tmp_path, cluster=cluster).options()
     assert (options["interface"], options["memory"]) == ("ib0", "7GB")
     assert options["worker_extra_args"][-1] == "--x"
-    assert options["scheduler_options"] == {"dashboard": False, "port": 5}
+    assert options["scheduler_options"] == {
+        "dashboard": False, "dashboard_address": ":0", "port": 5,
+    }  # fmt: skip
 
 
 def test_what_has_no_effect_is_said(

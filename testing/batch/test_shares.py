@@ -43,7 +43,7 @@ def test_more_memory_than_there_is() -> None:
 def test_too_many_threads_are_said(caplog: pytest.LogCaptureFixture) -> None:
     share = local_share(replace(PARAMS, jobs=4, threads=4), 100, 8, 16 * GB)
     assert (share.jobs, share.threads) == (4, 4)
-    assert "4 jobs of 4 threads share 8 cores" in caplog.text
+    assert "threads of all jobs together: 16, cores: 8" in caplog.text
 
 
 def test_of_a_cluster() -> None:

@@ -18,7 +18,7 @@ if sys.platform != "linux":
 
 from spinetools.batch import BatchParams, run_batch
 
-from .conftest import WriteScript, wait_until
+from .conftest import WriteScript, alive, wait_until
 from .slurm import Unavailable, processes_of, slurm
 
 pytestmark = pytest.mark.slow
@@ -97,6 +97,24 @@ def test_a_cancelled_job_loses_nothing(
     assert report.records[0].times_lost == 1
     jobs = {path.read_text() for path in (tmp_path / "out" / "results").glob("sub-*")}
     assert len(jobs) == 1  # the second job has done all
+
+
+def test_a_killed_batch_leaves_the_queue_empty(
+    node: dict[str, str], study: Path, tmp_path: Path, write_script: WriteScript
+) -> None:
+    script = write_script('sleep 300 & echo $$ $! >"$PATH_RESULTS/$1"; wait')
+    code = "from spinetools.cli.st_run_batch import main; main()"
+    command = [sys.executable, "-c", code, "-script", str(script), "-path-data", str(study),
+               "-path-output", str(tmp_path / "out"), "-jobs", "2", "-memory", "1", "-executor",
+               "slurm"]  # fmt: skip
+    batch = subprocess.Popen(command, env=node)
+    begun = [tmp_path / "out" / "results" / name for name in ("sub-01", "sub-02")]
+    wait_until(lambda: all(path.exists() and path.read_text() for path in begun), 180)
+    batch.kill()
+    batch.wait()
+    wait_until(lambda: squeue(node) == "", 180)
+    pids = [int(word) for path in begun for word in path.read_text().split()]
+    wait_until(lambda: not any(map(alive, pids)), 30)
 
 
 def squeue(node: dict[str, str]) -> str:

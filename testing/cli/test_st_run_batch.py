@@ -215,7 +215,7 @@ def test_progress_on_a_terminal(
     err = capsys.readouterr().err
     assert "warning: sub-01\n" in err
     assert "2 of 9 subjects" in err
-    assert "1 failed, 10 min left; sub-02, sub-03, sub-04 and 1 more" in err
+    assert "1 failed, 10 min left, at work: sub-02, sub-03, sub-04 and 1 more" in err
 
 
 def test_params_of_the_config_parser_are_input_errors(folder: Path) -> None:
