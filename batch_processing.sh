@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tutorial's chain on a folder of images: centreline, segmentation by two methods (st_propseg,
-# st_deepseg_sc), measures of both, QC report.
+# st_deepseg_sc), measures of both, QC report, and which method suits the images.
 #
 #   bash batch_processing.sh                    on its own sample, a simulated spine (T2w and T1w)
 #   bash batch_processing.sh FOLDER [OUTPUT]    on the images of FOLDER and of folders below it
@@ -89,6 +89,13 @@ process() {
     fi
     local line=$output/${name}_centerline.nii.gz
     local status=0
+    images+=("$image")
+    pairs+=("propseg=$output/${name}_seg-propseg.nii.gz" "deepseg=$output/${name}_seg-deepseg.nii.gz")
+    case ${which[0]} in
+    -vertfile) vertfiles+=("${which[1]}") discfiles+=(none) ;;
+    -discfile) vertfiles+=(none) discfiles+=("${which[1]}") ;;
+    *) vertfiles+=(none) discfiles+=(none) ;;
+    esac
     if st_get_centerline -i "$image" -c "$contrast" -o "$line" "${report[@]}"; then
         segment propseg st_propseg -init-centerline "$line" || status=1
     else
@@ -96,6 +103,13 @@ process() {
     fi
     segment deepseg st_deepseg_sc || status=1
     return $status
+}
+
+# Say which method suits the images; a method without a result has failed there.
+compare() {
+    st_compare -i "${images[@]}" -s "${pairs[@]}" -allow-missing -vertfile "${vertfiles[@]}" \
+        -discfile "${discfiles[@]}" -o "$OUTPUT/comparison.csv" -qc "$QC" -qc-dataset "$DATASET" \
+        -qc-entries 0
 }
 
 if [ $# -eq 0 ]; then
@@ -114,6 +128,10 @@ QC=$OUTPUT/qc
 # each command adds its entry; the page's index is brought up to date once, at the end
 export SPINETOOLS_QC_REFRESH=0
 
+images=()
+pairs=()
+vertfiles=()
+discfiles=()
 done_ones=()
 failed=()
 ignored=()
@@ -142,13 +160,18 @@ if [ $((${#done_ones[@]} + ${#failed[@]})) -eq 0 ]; then
     exit 1
 fi
 echo
+echo "== which method"
+if ! compare; then
+    failed+=("the comparison of the methods")
+fi
+echo
 if [ -d "$QC" ]; then
     st_qc -v 0 -refresh -qc "$QC" >/dev/null
 fi
 if [ ${#ignored[@]} -gt 0 ]; then
     echo "left alone, as their names end in no contrast: ${ignored[*]}"
 fi
-echo "done: ${#done_ones[@]} of $((${#done_ones[@]} + ${#failed[@]})) images, in $OUTPUT"
+echo "done: ${#done_ones[@]} of ${#images[@]} images, in $OUTPUT"
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}"
 fi

@@ -47,6 +47,7 @@ def batch(tmp_path: Path) -> Batch:
     stand_ins.mkdir()
     for name in (
         "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_process_segmentation", "st_qc",
+        "st_compare",
     ):  # fmt: skip
         (stand_ins / name).write_text(STAND_IN)
         (stand_ins / name).chmod(0o755)
@@ -171,6 +172,41 @@ def test_a_failure_stops_its_method_and_image_only(batch: Batch, tmp_path: Path)
     assert ending[2] == f"open in a browser: {tmp_path}/runs/study/qc/index.html"
 
 
+def test_it_ends_with_the_comparison_of_both_methods(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", "a_T2w.nii.gz", "a_T2w_levels.nii.gz", "b/b_T1w.nii",
+         "b/b_T1w_discs.nii.gz", "c_broken_T2w.nii.gz")  # fmt: skip
+    batch("study", "out")
+    (call,) = calls(tmp_path, "st_compare")
+    at = {word: call.index(word) for word in ("-i", "-s", "-vertfile", "-discfile")}
+    assert call[at["-i"] + 1 : at["-s"]] == [
+        "study/a_T2w.nii.gz", "study/b/b_T1w.nii", "study/c_broken_T2w.nii.gz",
+    ]  # fmt: skip
+    # also of the image whose segmentation failed: -allow-missing counts it
+    assert call[at["-s"] + 1 : call.index("-allow-missing")] == [
+        f"{method}=out/{stem}_seg-{method}.nii.gz"
+        for stem in ("a_T2w", "b/b_T1w", "c_broken_T2w")
+        for method in ("propseg", "deepseg")
+    ]
+    assert call[at["-vertfile"] + 1 : at["-discfile"]] == [
+        "study/a_T2w_levels.nii.gz", "none", "none",
+    ]  # fmt: skip
+    assert call[at["-discfile"] + 1 : at["-discfile"] + 4] == [
+        "none", "study/b/b_T1w_discs.nii.gz", "none",
+    ]  # fmt: skip
+    assert call[call.index("-o") + 1] == "out/comparison.csv"
+    assert call[-2:] != ["-qc-entries", "1"]
+
+
+def test_a_comparison_that_fails_is_listed(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "study", "a_T2w.nii.gz")
+    compare = tmp_path / "bin" / "st_compare"
+    compare.write_text("#!/usr/bin/env bash\nexit 1\n")
+    done = batch("study")
+    assert done.returncode == 1
+    assert "failed: the comparison of the methods" in done.stdout.splitlines()
+    assert "done: 1 of 1 images, in runs/study" in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
@@ -233,6 +269,16 @@ def test_the_sample_runs_from_nothing_to_the_report(tmp_path: Path) -> None:
         table = tmp_path / f"runs/sample/sub-01_T2w_csa-{method}.csv"
         assert areas(table, "VertLevel", "MEAN(area)") == pytest.approx(truth, rel=0.1), method
         assert (tmp_path / f"runs/sample/sub-01_T1w_csa-{method}.csv").is_file()
+    with (tmp_path / "runs/sample/comparison.csv").open(encoding="utf-8") as stream:
+        compared = list(csv.DictReader(stream))
+    assert [(Path(row["image"]).name, row["method"]) for row in compared] == [
+        (f"sub-01_{contrast}.nii.gz", method)
+        for contrast in ("T1w", "T2w")
+        for method in ("propseg", "deepseg")
+    ]
+    # one subject is no evidence
+    assert "cannot be told apart" in done.stdout or "not sure" in done.stdout
+    assert "spinetoolsComparisons" in (page.parent / "comparisons.js").read_text()
 
 
 def areas(table: Path, level: str, area: str) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinetools.errors import InputError
+from spinetools.errors import InputError, SpinetoolsError
 
 if TYPE_CHECKING:
     from spinetools.compare.cases import Case, Compared
@@ -113,13 +113,34 @@ def cases_from(args: argparse.Namespace) -> list[Case]:
     ]
 
 
-def compare_all(cases: Sequence[Case]) -> list[Compared]:
-    """Measure every case, with progress on a terminal."""
+def compare_all(cases: Sequence[Case], tolerant: bool = False) -> list[Compared]:
+    """Measure every case, with progress on a terminal.
+
+    Parameters
+    ----------
+    cases
+        The files.
+    tolerant
+        An image that cannot be used is a failure of all methods on it, rather than an error.
+    """
     from tqdm import tqdm
 
+    progress = tqdm(cases, unit="image", disable=None, leave=False)
+    return [_compare_one(case, tolerant) for case in progress]
+
+
+def _compare_one(case: Case, tolerant: bool) -> Compared:
+    from spinetools.compare.cases import Compared, Result
     from spinetools.compare.measure import compare_case
 
-    return [compare_case(case) for case in tqdm(cases, unit="image", disable=None, leave=False)]
+    try:
+        return compare_case(case)
+    except SpinetoolsError as error:
+        if not tolerant:
+            raise
+        logger.warning("%s cannot be compared: %s", case.image, error)
+        failed = [Result(name, "failed", (str(error),)) for name in case.segmentations]
+        return Compared(case, tuple(failed))
 
 
 def finish(

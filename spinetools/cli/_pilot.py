@@ -88,6 +88,15 @@ def _is_derived(stem: tuple[Path, str], stems: set[tuple[Path, str]]) -> bool:
     )
 
 
+def check_place(folder: Path) -> None:
+    """Raise OutputError where the results could not be written: it takes long to make them."""
+    from spinetools.files import write_text
+
+    probe = folder / ".st_pilot"
+    write_text(probe, "can this be written?\n")
+    probe.unlink()
+
+
 def segment_all(args: argparse.Namespace, scans: Sequence[Scan], folder: Path) -> list[Case]:
     """Run every method on every scan; one that fails is a missing segmentation of its case."""
     from tqdm import tqdm

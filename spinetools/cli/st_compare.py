@@ -83,10 +83,11 @@ def run(args: argparse.Namespace) -> None:
             raise InputError("-qc-subject names one subject, but there are several images")
         cases = [replace(cases[0], subject=args.qc_subject)]
     compared = how.compare_all(cases)
+    written = how.finish(args, compared, Path(args.o))
     if args.qc and args.qc_entries:
         for each in compared:
             _add_entry(args, each)
-    announce(how.finish(args, compared, Path(args.o)), args)
+    announce(written, args)
 
 
 def _add_entry(args: argparse.Namespace, compared: Compared) -> None:
@@ -99,7 +100,7 @@ def _add_entry(args: argparse.Namespace, compared: Compared) -> None:
     overlays = [
         (name, load_mask(path, allow_empty=True))
         for name, path in named.items()
-        if path is not None and path.is_file()
+        if path is not None and path.exists()
     ]
     # the area is drawn for the first method that has one
     drawn = next((result for result in compared.results if result.slices), None)

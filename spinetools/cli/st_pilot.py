@@ -67,10 +67,11 @@ def run(args: argparse.Namespace) -> None:
 
     scans = _pilot.find_scans(args)
     folder = Path(args.o)
+    _pilot.check_place(folder)
     args.qc = args.qc or str(folder / "qc")
     args.qc_dataset = args.qc_dataset or Path(args.path_data).resolve().name
     cases = _pilot.segment_all(args, scans, folder)
-    compared = _compare.compare_all(cases)
+    compared = _compare.compare_all(cases, tolerant=True)
     written = _compare.finish(args, compared, folder / "pilot.csv")
     announce(written, args)
 

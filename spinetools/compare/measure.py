@@ -95,7 +95,7 @@ class _One:
 def _masks(case: Case, image: Image) -> dict[str, Image | None]:
     masks: dict[str, Image | None] = {}
     for name, path in case.segmentations.items():
-        if path is None or not path.is_file():
+        if path is None or not path.exists():
             masks[name] = None
             continue
         masks[name] = mask = load_mask(path, allow_empty=True)

@@ -35,6 +35,7 @@ SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic
 #: Commands that read no image.
 WITHOUT_IMAGE = {
     "st_phantom", "st_models", "st_train_prepare", "st_train", "st_export_onnx", "st_run_batch",
+    "st_pilot",  # an image that cannot be used is a failure of the methods, not an error
 }  # fmt: skip
 #: They need an extra that is rarely installed: testing/training/test_nnunet_chain.py.
 WITH_NNUNET = {"st_train", "st_export_onnx"}
@@ -112,6 +113,11 @@ TEMPLATES = [
     Call("st_label_utils", "-i BAD -keep 1", "labels"),
     Call("st_label_utils", "-i BAD -remap sct -label-scheme totalspineseg", "mask"),
     Call("st_label_utils", "-i LABELS -project-centerline BAD", "labels", shares_grid=True),
+    Call("st_compare", "-i BAD -s a=MASK", "image"),
+    Call("st_compare", "-i IMAGE -s a=BAD", "labels", shares_grid=True),
+    Call("st_compare", "-i IMAGE -s a=MASK -ref BAD -qc qc", "mask", shares_grid=True),
+    Call("st_compare", "-i IMAGE -s a=MASK -vertfile BAD", "mask", shares_grid=True),
+    Call("st_compare", "-i IMAGE -s a=MASK -discfile BAD", "mask", shares_grid=True),
     Call("st_qc", "-i BAD -s MASK -p st_propseg -qc qc", "image"),
     Call("st_qc", "-i IMAGE -s BAD -p st_propseg -qc qc", "labels", shares_grid=True),
 ]
@@ -130,6 +136,8 @@ WRITING = [
     Call("st_crop_image", "-i IMAGE -m MASK -ofolder OUT", "image"),
     Call("st_label_utils", "-i IMAGE -create 1,1,1,1 -ofolder OUT", "image"),
     Call("st_label_utils", "-i LABELS -export-lut slicer -label-scheme sct -ofolder OUT", "image"),
+    Call("st_compare", "-i IMAGE -s a=MASK -o OUT/a.csv", "image"),
+    Call("st_pilot", "-path-data SCANS -c t2 -methods propseg -o OUT", "image"),
     Call("st_qc", "-i IMAGE -s MASK -p st_propseg -qc OUT", "image"),
     Call("st_phantom", "-c t2 -fov cervical -spacing 2x2x4 -ofolder OUT", "image"),
     Call("st_run_batch", "-script SCRIPT -path-data STUDY -path-output OUT", "image"),
@@ -176,6 +184,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     paths["SCRIPT"], paths["STUDY"] = folder / "script.sh", folder / "study"
     paths["SCRIPT"].write_text("echo done\n")
     (paths["STUDY"] / "sub-01").mkdir(parents=True)
+    paths["SCANS"] = folder / "scans"
+    paths["SCANS"].mkdir()
+    shutil.copy(paths["IMAGE"], paths["SCANS"])
     return paths
 
 
@@ -246,8 +257,9 @@ def _arguments(call: Call, sound: dict[str, Path], **more: Path) -> list[str]:
     words.update({name: str(path) for name, path in more.items()})
     arguments = []
     for word in call.arguments.split():
+        name, equals, word = word.rpartition("=")
         head, slash, tail = word.partition("/")
-        arguments.append(words.get(head, head) + slash + tail)
+        arguments.append(name + equals + words.get(head, head) + slash + tail)
     return arguments
 
 
