@@ -142,10 +142,10 @@ class _Batch:
 
     def run(self) -> BatchReport:
         self.script = _put_script(self.script, self.folders)
-        self._describe()
         begun = time.monotonic()
         try:
             if self.to_do:
+                self._describe()
                 self._dispatch()
             shutil.rmtree(self.folders.log / ".locks", ignore_errors=True)
         finally:

@@ -34,7 +34,7 @@ class Row:
     warnings
         How many warnings our commands gave.
     flags
-        What the QC report flags, e.g. ``st_propseg: leak``; one for each result and kind.
+        What the QC report flags, e.g. ``st_propseg: leak``; each command and kind once.
     """
 
     record: Record
@@ -86,13 +86,12 @@ def flags_of(record: Record, entries: Sequence[Mapping[str, Any]]) -> tuple[str,
     for entry in entries:
         if record.started and entry["created"] >= record.started and _is_of(record.subject, entry):
             newest[entry["case"]] = entry
-    return tuple(
-        sorted(
-            f"{entry['process']}: {flag['kind']}"
-            for entry in newest.values()
-            for flag in entry["flags"]
-        )
-    )
+    found = {
+        f"{entry['process']}: {flag['kind']}"
+        for entry in newest.values()
+        for flag in entry["flags"]
+    }
+    return tuple(sorted(found))
 
 
 def _is_of(subject: str, entry: Mapping[str, Any]) -> bool:

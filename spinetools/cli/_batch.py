@@ -316,11 +316,12 @@ def print_summary(report: BatchReport) -> None:
     parts = [f"{done} of {len(report.rows)} subjects in {words(report.seconds)}"]
     if report.skipped:
         parts.append(f"{len(report.skipped)} of them before")
-    parts.append(
-        f"{report.share.jobs} at once, {report.share.threads} "
-        f"thread{'' if report.share.threads == 1 else 's'} and "
-        f"{report.share.memory_bytes / 1e9:.1f} GB each"
-    )
+    if len(report.skipped) < len(report.rows):
+        parts.append(
+            f"{report.share.jobs} at once, {report.share.threads} "
+            f"thread{'' if report.share.threads == 1 else 's'} and "
+            f"{report.share.memory_bytes / 1e9:.1f} GB each"
+        )
     if report.workers_lost:
         parts.append(f"workers lost: {report.workers_lost}")
     print(f"done: {'; '.join(parts)}")

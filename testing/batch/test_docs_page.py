@@ -57,7 +57,7 @@ def test_every_command_of_the_page(tmp_path: Path) -> None:
     endings = [
         next(t for t in text if t.startswith("done: ")).split(" subjects")[0] for text in said
     ]
-    assert endings == ["done: 3 of 3", "done: 3 of 3", "done: 2 of 2", "done: 1 of 1",
+    assert endings == ["done: 3 of 3", "done: 3 of 3", "done: 1 of 1", "done: 1 of 1",
                        "done: 3 of 3", "done: 2 of 2"]  # fmt: skip
     assert "3 of them before" in outputs[lines[5]]
 

@@ -27,7 +27,7 @@ at the end
 
 def entry(**more: object) -> dict[str, object]:
     base = {"case": "1", "created": "2026-01-01T00:05:00Z", "subject": "sub-01", "input": "",
-            "process": "st_propseg", "flags": [{"kind": "leak"}]}  # fmt: skip
+            "process": "st_propseg", "flags": [{"kind": "leak"}, {"kind": "leak"}]}  # fmt: skip
     return {**base, **more}
 
 
