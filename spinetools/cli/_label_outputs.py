@@ -44,7 +44,7 @@ def write_all(args: argparse.Namespace, result: SpineLabels) -> None:
         from spinetools.vertebrae.preview import save_preview
 
         written.append(save_preview(result, _beside(args, f"_preview.{args.preview}")))
-    _add_qc(args, result, labels, names)
+    _add_qc(args, result, labels, names, [path] if args.ml else [])
     announce(written, args, args.i, written[:1] if args.ml else [levels])
 
 
@@ -124,7 +124,11 @@ def _write_statistics(
 
 
 def _add_qc(
-    args: argparse.Namespace, result: SpineLabels, labels: Image, names: Mapping[int, str]
+    args: argparse.Namespace,
+    result: SpineLabels,
+    labels: Image,
+    names: Mapping[int, str],
+    files: list[Path],
 ) -> None:
     from spinetools.cli._qc import add_qc_entry
 
@@ -138,6 +142,7 @@ def _add_qc(
         label_kind="labels",
         label_names=dict(names),
         flags=flags_of(result),
+        files=files,
     )
 
 

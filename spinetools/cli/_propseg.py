@@ -139,9 +139,7 @@ def say_kept(result: PropsegResult) -> None:
     """Say which slices are as a person drew them."""
     if len(result.kept):
         logger.info(
-            "%d slices are kept as drawn (from the lowest: %s)",
-            len(result.kept),
-            ranges([int(k) for k in result.kept]),
+            "kept as drawn (slices from the lowest): %s", ranges([int(k) for k in result.kept])
         )
 
 

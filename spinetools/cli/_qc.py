@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from spinetools.image import Image
+    from spinetools.qc.corrections import Task
 
 
 def add_qc_entry(
@@ -49,3 +51,40 @@ def add_qc_entry(
     }
     settings.update(more)
     return add_entry(args.qc, image, overlays, **settings)
+
+
+def made_by(path: Path, process: str) -> str | None:
+    """Return the command line that wrote a result, from its sidecar; None where it is not known.
+
+    A result that was corrected by hand in its file, and is added again, is the same case as before.
+    """
+    import json
+
+    from spinetools.files import sidecar_path
+
+    try:
+        maker = json.loads(sidecar_path(path).read_text(encoding="utf-8"))["GeneratedBy"][-1]
+        return str(maker["CommandLine"]) if maker["Name"] == process else None
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def say_tasks(tasks: Sequence[Task]) -> None:
+    """Print what is to be corrected: where, why, and with which commands."""
+    for task in tasks:
+        entry = task.entry
+        axis = "xyz"[entry["measure_axis"]]
+        where = "all slices"
+        if task.slices is not None:
+            first, last = task.slices
+            where = (
+                f"slice {axis} = {first}" if first == last else f"slices {axis} = {first}–{last}"
+            )
+        print(f"look at: {entry['subject']} {entry['process']}, {where} ({task.why})")
+        if task.fsleyes:
+            print(f"  fsleyes: {task.fsleyes}")
+            cursor = " ".join(map(str, task.cursor))
+            print(f"  itksnap: {task.itksnap} (then type the cursor: {cursor})")
+        if task.rerun:
+            print(f"  then: {task.todo}")
+            print(f"  rerun: {task.rerun}")

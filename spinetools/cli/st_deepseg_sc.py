@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
             written.append(result.line.mask(image).save(more))
     write_sidecar(path, args, [args.i], **extra)
     seg.save(path)
-    add_qc_entry(args, image, [("cord", seg)], **shown)
+    add_qc_entry(args, image, [("cord", seg)], files=[path], **shown)
     announce(written, args, args.i, [path])
 
 

@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
     write_sidecar(path, args, [args.i], **said)
     mask.save(path)
     kind = "mask" if args.centerline_soft else "centerline"
-    add_qc_entry(args, image, [("centerline", mask)], label_kind=kind)
+    add_qc_entry(args, image, [("centerline", mask)], label_kind=kind, files=[path])
     announce([path, table], args, args.i, [path])
 
 

@@ -44,16 +44,18 @@ def get_parser() -> StParser:
     return parser
 
 
-def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
-    """Return the centreline: from a file, a mask, clicks or the detector."""
+def centreline_of(args: argparse.Namespace, image: Image, correction: Image | None) -> Centreline:
+    """Return the centreline: from a file, a mask, clicks or the detector, led by a correction."""
     import numpy as np
 
     from spinetools.centerline import centreline_through, fitted_centreline, optic_centreline
     from spinetools.cli._results import mask_on
+    from spinetools.propseg import drawn_places
 
     given = args.init_centerline or args.init_mask
+    drawn = np.empty((0, 3)) if correction is None else drawn_places(correction, args.rescale)
     if given is None:
-        return optic_centreline(image, below_mm=CONUS_MM)
+        return optic_centreline(image, drawn if len(drawn) else None, below_mm=CONUS_MM)
     if given == "viewer":
         from spinetools.cli._viewer import pick_points
 
@@ -66,7 +68,7 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
     if args.init_centerline:
         return centreline_through(image, image.space.to_world(points))
     # a mask says where to start; the detector, led through it, how the cord goes on
-    line = optic_centreline(image, points)
+    line = optic_centreline(image, np.concatenate([points, drawn]))
     height = image.space.reoriented(("R", "A", "S")).to_voxel(image.space.to_world(points))[:, 2]
     args.init = float(max(1, np.rint(np.median(height))))
     return line
@@ -75,7 +77,7 @@ def centreline_of(args: argparse.Namespace, image: Image) -> Centreline:
 def run(args: argparse.Namespace) -> None:
     """Segment, write, report."""
     from spinetools.centerline import with_sizes
-    from spinetools.cli._propseg import flags_of, say_leaks, write_extras
+    from spinetools.cli._propseg import flags_of, say_kept, say_leaks, write_extras
     from spinetools.cli._qc import add_qc_entry
     from spinetools.cli._results import empty_like, mask_on, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
@@ -88,9 +90,9 @@ def run(args: argparse.Namespace) -> None:
     correction = mask_on(image, args.mask_correction) if args.mask_correction else None
 
     def find() -> PropsegResult:
-        line = centreline_of(args, image)
-        # the user's -radius holds against the detector's idea of the size
-        if args.radius is None and line.radius_mm is None:
+        line = centreline_of(args, image, correction)
+        # the user's -radius holds against the detector's idea of the size, which tells leaks
+        if line.radius_mm is None:
             line = with_sizes(image, line)
         return segment_cord(
             image,
@@ -99,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
             params_from(args),
             n_below=line.n_below,
             radius_mm=None if args.radius is not None else line.radius_mm,
+            seen_radius_mm=line.radius_mm,
             correction=correction,
             with_csf=args.CSF,
         )
@@ -108,17 +111,21 @@ def run(args: argparse.Namespace) -> None:
     extra: dict[str, Any] = {"Contrast": args.c}
     written: list[Path] = [path]
     if result is not None:
+        say_kept(result)
         say_leaks(result)
         extra["LeakScore"] = [round(float(score), 3) for score in result.leak.score]
         extra["Slices"] = [int(k) for k in result.slices]
         extra["Stopped"] = {"below": result.stopped[0], "above": result.stopped[1]}
+        extra["KeptAsDrawn"] = [int(k) for k in result.kept]
         written += write_extras(args, image, result)
     write_sidecar(path, args, [args.i], **extra)
     mask.save(path)
-    overlays = [("cord", mask)]
+    overlays, files = [("cord", mask)], [path]
     if result is not None and result.csf is not None:
         overlays.append(("csf", result.csf))
-    add_qc_entry(args, image, overlays, flags=[] if result is None else flags_of(image, result))
+        files += [file for file in written if file.name.endswith("_CSF.nii.gz")]
+    flags = [] if result is None else flags_of(image, result)
+    add_qc_entry(args, image, overlays, flags=flags, files=files)
     announce(written, args, args.i, [path])
 
 

@@ -69,18 +69,29 @@ def get_parser() -> StParser:
     report.add_argument(
         "-o", metavar="FILE", help="where -export writes (default qc_<verdict or ratings>.<kind>)"
     )
+    report.add_argument(
+        "-correct", choices=("failed", "flagged"),
+        help="for each slice that was judged fail or artifact (import ratings first), or that is "
+        "flagged: print what opens it in FSLeyes and in ITK-SNAP, and what takes the correction "
+        "back",
+    )  # fmt: skip
     report.add_argument("-open", action="store_true", help="open the report in the browser")
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do what the arguments ask for, in this order: entry, refresh, import, export, open."""
+    """Do what is asked for, in the order: entry, refresh, import, correct, export, open."""
     from pathlib import Path
 
+    from spinetools.cli._qc import say_tasks
     from spinetools.errors import InputError
+    from spinetools.qc.corrections import tasks
 
-    if not (args.i or args.refresh or args.import_file or args.export or args.open):
-        raise InputError("nothing to do: give -i, -s and -p, or -refresh, -import, -export, -open")
+    wanted = (args.i, args.refresh, args.import_file, args.export, args.correct, args.open)
+    if not any(wanted):
+        raise InputError(
+            "nothing to do: give -i, -s and -p, or -refresh, -import, -export, -correct, -open"
+        )
     segmentations: list[Path] = []
     if args.i:
         segmentations = _add(args)
@@ -99,6 +110,8 @@ def run(args: argparse.Namespace) -> None:
         from spinetools.qc.ratings import import_ratings
 
         print(f"ratings taken over: {import_ratings(args.qc, args.import_file)}")
+    if args.correct:
+        say_tasks(tasks(args.qc, args.correct))
     written = _export(args) if args.export else []
     announce(written, args, image=args.i, overlays=segmentations)
     if args.open:
@@ -108,9 +121,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _add(args: argparse.Namespace) -> list[Path]:
-    """Add the entry; return the segmentations' files."""
+    """Add the entry, say what is flagged; return the segmentations' files."""
+    from spinetools.cli._qc import made_by, say_tasks
     from spinetools.errors import InputError
     from spinetools.image import load_mask, load_volume
+    from spinetools.qc.corrections import flagged
+    from spinetools.qc.index import read_entry
     from spinetools.qc.naming import kind_of, name_and_path
 
     if not args.s and not args.d:
@@ -120,7 +136,7 @@ def _add(args: argparse.Namespace) -> list[Path]:
     image = load_volume(args.i)
     named = [name_and_path(text, args.i) for text in args.s]
     overlays = [(name, load_mask(path, allow_empty=True)) for name, path in named]
-    add_qc_entry(
+    identity = add_qc_entry(
         args,
         image,
         overlays,
@@ -128,7 +144,10 @@ def _add(args: argparse.Namespace) -> list[Path]:
         plane=args.plane,
         label_kind=[kind_of(mask) for _, mask in overlays],
         destination=load_volume(args.d) if args.d else None,
+        case_line=made_by(named[0][1], args.p) if named else None,
     )
+    if args.v > 0:
+        say_tasks(flagged(read_entry(args.qc, str(identity))))
     return [path for _, path in named]
 
 

@@ -141,8 +141,20 @@ class Course:
     n_below: int
 
 
-def lead(path: Course, rings: Tube, step_mm: float) -> Course:
-    """Lead the course through drawn cross-sections, and on to those beyond its ends."""
+def lead(path: Course, rings: Tube, step_mm: float, sized: bool = True) -> Course:
+    """Lead the course through drawn cross-sections, and on to those beyond its ends.
+
+    Parameters
+    ----------
+    path
+        As it was found or given.
+    rings
+        Drawn cross-sections.
+    step_mm
+        Distance between slices.
+    sized
+        Whether a detector saw the path's size; else what was drawn tells it everywhere.
+    """
     if not len(rings.slices):
         return path
     first = min(int(path.slices[0]), int(rings.slices[0]))
@@ -156,10 +168,11 @@ def lead(path: Course, rings: Tube, step_mm: float) -> Course:
     shift = np.stack([np.interp(slices, rings.slices, o) for o in off.T], axis=1)
     ratio = np.sqrt(rings.areas_mm2 / np.pi) / radius[at]
     seen = min(int(path.slices[0]) + path.n_below, int(rings.slices[0]))
+    share = weight if sized else np.ones_like(weight)
     return Course(
         slices,
         centres + weight[:, None] * shift,
-        radius * (1 + weight * (np.interp(slices, rings.slices, ratio) - 1)),
+        radius * (1 + share * (np.interp(slices, rings.slices, ratio) - 1)),
         seen - first,
     )
 

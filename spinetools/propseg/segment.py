@@ -161,7 +161,7 @@ def segment_cord(
     marks = None if correction is None else correction.reorient(CANONICAL).data
     drawn = None if marks is None else read_correction(marks, spacing, FINE_RAYS)
     if drawn is not None:
-        path = lead(path, drawn.rings, float(spacing[2]))
+        path = lead(path, drawn.rings, float(spacing[2]), sized=radius_mm is not None)
         seen = None if seen is None else lead(seen, drawn.rings, float(spacing[2]))
     volume = window(canonical.data.astype(np.float32), spacing, path.centres_mm, path.slices)
     scene = Scene(
@@ -174,7 +174,7 @@ def segment_cord(
         sized=radius_mm is not None,
         n_below=path.n_below,
     )
-    start = _start_row(canonical, scene, params)
+    start = _start_row(scene, params, None if drawn is None else drawn.slices)
     scene = _believe_image(scene, contrast)
     growth = grow(scene, start, params)
     # an image that contradicts -c is treated as the likeliest contrast of its own polarity
@@ -242,8 +242,11 @@ def _one_a_slice(
     return Course(slices.astype(np.int64), np.column_stack([x, y]) * spacing[:2], size, n_below)
 
 
-def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
-    """Where to start: ``-init`` as slice or fraction; by default the middle of the centreline."""
+def _start_row(scene: Scene, params: PropsegParams, drawn: IntArray | None) -> int:
+    """Where to start: ``-init`` as slice or fraction; by default the middle of the centreline.
+
+    A drawn slice is a better start: of those, the one nearest to the middle.
+    """
     if params.init >= 1:
         row = int(params.init) - int(scene.slices[0])
         if not 0 <= row < len(scene.slices):
@@ -253,7 +256,11 @@ def _start_row(canonical: Image, scene: Scene, params: PropsegParams) -> int:
             )
         return row
     seen = len(scene.slices) - scene.n_below
-    return min(scene.n_below + int(params.init * seen), len(scene.slices) - 1)
+    row = min(scene.n_below + int(params.init * seen), len(scene.slices) - 1)
+    if drawn is not None and len(drawn) and params.init == PropsegParams().init:
+        rows = drawn - scene.slices[0]
+        return int(rows[np.abs(rows - row).argmin()])
+    return row
 
 
 def _believe_image(scene: Scene, contrast: Contrast) -> Scene:

@@ -65,13 +65,17 @@ def overlays_of(
     image: Image,
     segmentations: Sequence[tuple[str, Image]],
     label_kind: LabelKind | Sequence[LabelKind],
+    files: Sequence[str] = (),
 ) -> list[Overlay]:
-    """Return segmentations as overlays, with a colour each; all on the image's grid."""
+    """Return segmentations as overlays, with a colour each; all on the image's grid.
+
+    ``files`` says where the segmentations are saved, where they were not read from there.
+    """
     kinds = [label_kind] * len(segmentations) if isinstance(label_kind, str) else list(label_kind)
     if len(kinds) != len(segmentations):
         raise InputError(f"{len(segmentations)} segmentations, but {len(kinds)} label kinds")
     overlays: list[Overlay] = []
-    for (name, segmentation), kind in zip(segmentations, kinds, strict=True):
+    for number, ((name, segmentation), kind) in enumerate(zip(segmentations, kinds, strict=True)):
         image.space.check_same(segmentation.space, (image.name, segmentation.name))
         if segmentation.n_volumes > 1:
             raise InputError(f"{segmentation.name} is 4D ({segmentation.shape}), expected 3D")
@@ -80,6 +84,7 @@ def overlays_of(
         # a result that was made on the image's grid goes by the image's own path
         own = segmentation.path is not None and segmentation.path != image.path
         source = str(segmentation.path) if own else ""
+        source = files[number] if number < len(files) else source
         overlays.append(Overlay(name, kind, colour, segmentation.volume(0).data, source))
     return overlays
 

@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from spinetools.qc.viewers import Viewers
+
 #: Raised when an older page or an older spinetools cannot read what this one writes.
 FORMAT = 1
 
@@ -23,6 +25,13 @@ ID_PATTERN = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{12}")
 #: Options that do not change a result, so that a rerun with other ones is still the same case,
 #: with the number of values that follow them.
 _WITHOUT_EFFECT = {"-v": 1, "-r": 1, "-qc": 1, "-qc-dataset": 1, "-qc-subject": 1}
+#: What a person gives so that a failed result becomes right: it is the same case, before and after.
+_CORRECTING = {
+    "-mask-correction": 1, "-init-mask": 1, "-init-centerline": 1, "-file-centerline": 1,
+    "-init-points": 1,
+}  # fmt: skip
+#: The same, where the option has one of these values.
+_CORRECTING_BY = {"-centerline": ("file", "viewer"), "-method": ("viewer",)}
 #: The input is part of the case by its full path; where the output goes does not matter.
 _KNOWN_OTHERWISE = {"-i": 1, "-o": 1, "-ofolder": 1}
 
@@ -181,6 +190,8 @@ class Entry:
         File name of a small picture for the table of all subjects.
     volume
         File name of the script with voxels for the 3D view and for names under the pointer.
+    viewers
+        Commands that open the result in image viewers, and that take a correction back.
     """
 
     id: str
@@ -207,6 +218,7 @@ class Entry:
     levels: Mapping[int, float] = field(default_factory=dict)
     thumb: str = ""
     volume: str = ""
+    viewers: Viewers = field(default_factory=Viewers)
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -258,7 +270,8 @@ def case_key(
 ) -> str:
     """Return the key that ratings follow: the same input and the same command give the same one.
 
-    Options that change only what is printed, or where results go, do not count.
+    Options that change only what is printed, or where results go, do not count, nor do corrections
+    that a person gives: a corrected result is a later one of the same case.
 
     Parameters
     ----------
@@ -281,12 +294,16 @@ def _essential(command_line: str) -> list[str]:
         tokens = shlex.split(command_line)[1:]
     except ValueError:  # an unbalanced quote: not from a shell, take it as it is
         return [command_line]
-    skip = {**_WITHOUT_EFFECT, **_KNOWN_OTHERWISE}
+    skip = {**_WITHOUT_EFFECT, **_KNOWN_OTHERWISE, **_CORRECTING}
     kept: list[str] = []
     position = 0
     while position < len(tokens):
         if tokens[position] in skip:
             position += skip[tokens[position]]
+        elif "".join(tokens[position + 1 : position + 2]) in _CORRECTING_BY.get(
+            tokens[position], ()
+        ):
+            position += 1
         else:
             kept.append(tokens[position])
         position += 1

@@ -114,6 +114,20 @@ def read_entries(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return contents
 
 
+def read_entry(folder: str | os.PathLike[str], identity: str) -> dict[str, Any]:
+    """Return the whole content of an entry.
+
+    Raises
+    ------
+    InputError
+        When the folder is no report, or has no sound entry of that id.
+    """
+    content = _read_entry(_report(folder) / ENTRIES / f"{identity}.json")
+    if content is None:
+        raise InputError(f"{folder} has no entry {identity}; run st_qc -refresh")
+    return content
+
+
 def read_summaries(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Return a summary of every sound entry, oldest first; from the index where it has it.
 

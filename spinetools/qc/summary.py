@@ -28,6 +28,7 @@ _SUMMARY = tuple(
         "levels",
         "thumb",
         "volume",
+        "viewers",
     )
 )
 _TEXTS = (

@@ -36,6 +36,7 @@ from spinetools.qc.entry import (
 )
 from spinetools.qc.geometry import Frame
 from spinetools.qc.index import ENTRIES, entry_script, refresh, refresh_wanted, script_json
+from spinetools.qc.viewers import viewers_of
 from spinetools.qc.volume import volume_script
 
 __all__ = ["LabelKind", "add_entry"]
@@ -63,6 +64,8 @@ def add_entry(
     label_names: Mapping[int, str] | None = None,
     destination: Image | None = None,
     levels: Mapping[int, float] | None = None,
+    files: Sequence[str | os.PathLike[str]] = (),
+    case_line: str | None = None,
 ) -> str:
     """Add a result to a QC report, which is made where there is none.
 
@@ -101,6 +104,12 @@ def add_entry(
     levels
         Vertebral level by native slice index (3.0 at the top of C3, 3.5 in its middle), for
         comparing subjects. Without any, from labels of discs or vertebrae among the segmentations.
+    files
+        Where the segmentations are saved, in their order, for the commands that open them in a
+        viewer; those that were read from a file need none.
+    case_line
+        The command line that the case goes by, where it is another one: the one that made a result
+        which was corrected by hand and is added again.
 
     Returns
     -------
@@ -117,7 +126,7 @@ def add_entry(
     if plane not in ("axial", "sagittal"):
         raise InputError(f"unknown plane {plane!r}; choose axial or sagittal")
     image = image.mean_volume()
-    overlays = overlays_of(image, segmentations, label_kind)
+    overlays = overlays_of(image, segmentations, label_kind, [os.fspath(file) for file in files])
     if destination is not None:
         image.space.check_same(destination.space, (image.name, destination.name))
         second = destination.mean_volume().data
@@ -141,7 +150,7 @@ def add_entry(
     said = {flag.kind for flag in flags}
     entry = Entry(
         id=identity,
-        case=case_key(source, process, command_line, (dataset or "", subject, plane)),
+        case=case_key(source, process, case_line or command_line, (dataset or "", subject, plane)),
         created=created_from_id(identity),
         dataset=dataset or "",
         subject=subject,
@@ -163,6 +172,12 @@ def add_entry(
         levels=levels,
         thumb=next(name for name in drawing.content if name.startswith("thumb")),
         volume=VOLUME,
+        viewers=viewers_of(
+            source,
+            [(o.kind, o.source) for o in overlays if o.kind != "image"],
+            process,
+            command_line,
+        ),
         views=drawing.views,
     )
     script = volume_script(identity, image.space, image.data, sources_of(overlays))

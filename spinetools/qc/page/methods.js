@@ -48,8 +48,22 @@ QC.methods = {
     return QC.entries.filter(same).reverse().slice(0, this.MOST - 1);
   },
 
+  // Two runs of a case that are to be compared.
+  ask(runs) {
+    this.asked = runs;
+  },
+
+  // Choose them, once their methods are known.
+  answer() {
+    if (!this.asked) return;
+    const places = this.asked.map((run) => this.all.findIndex((method) => method.entry === run));
+    this.asked = null;
+    if (places.every((place) => place >= 0)) this.pair = places;
+  },
+
   async open(entry) {
     if (this.entry === entry) {
+      this.answer();
       this.draw();
       return;
     }
@@ -69,6 +83,7 @@ QC.methods = {
       method.colour = this.COLOURS[number % this.COLOURS.length];
     });
     this.pair = [0, Math.min(1, this.all.length - 1)];
+    this.answer();
     this.draw();
   },
 
@@ -334,7 +349,10 @@ QC.methods = {
 
   async captionDifference(panel, index) {
     const [a, b] = panel.methods;
-    const legend = [[this.ONLY_A, `only ${a.label}`], [this.ONLY_B, `only ${b.label}`], [this.BOTH, "both"]];
+    const runs = a.entry.case === b.entry.case && a.entry.id < b.entry.id && a.layer.name === b.layer.name;
+    const legend = runs
+      ? [[this.ONLY_A, "before, not after"], [this.ONLY_B, "after, not before"], [this.BOTH, "both"]]
+      : [[this.ONLY_A, `only ${a.label}`], [this.ONLY_B, `only ${b.label}`], [this.BOTH, "both"]];
     const result = QC.element("output", { class: "dice", text: "\u00a0" });
     QC.replace(
       panel.words,

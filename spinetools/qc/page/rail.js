@@ -43,7 +43,7 @@ QC.rail = {
   // What was said about the slice that is shown, and links to the others that were spoken of.
   drawSlice() {
     if (!this.entry || !QC.viewer.view) return;
-    if (this.follow && QC.viewer.entry === this.entry) this.follow();
+    QC.correct.draw();
     const index = QC.viewer.index();
     const one = QC.viewer.mode() !== "mosaic" || document.activeElement === QC.byId("slice-note");
     const said = QC.ratings.saidSlices(this.entry.case);
@@ -92,11 +92,12 @@ QC.rail = {
 
   open(entry) {
     this.entry = entry;
-    this.follow = null;
     QC.show(QC.byId("rail"), true);
     this.drawRating();
     this.drawFlags();
     this.drawDetails();
+    QC.correct.drawRuns(entry);
+    QC.correct.draw();
   },
 
   drawRating() {
@@ -170,7 +171,7 @@ QC.rail = {
         if (this.entry !== entry) return;
         const spacing = detail.spacing_mm.map((mm) => Number(mm.toPrecision(3))).join(" × ");
         QC.byId("grid").textContent = `${detail.shape.join(" × ")} voxels of ${spacing} mm`;
-        this.drawViewer(entry, detail);
+        QC.correct.draw();
       },
       () => {},
     );
@@ -188,40 +189,10 @@ QC.rail = {
     return QC.element("div", { id: "viewer-commands" });
   },
 
-  // The viewer that people have, at the slice that is shown: to look closer, and to correct.
-  drawViewer(entry, detail) {
-    const box = QC.byId("viewer-commands");
-    const quote = (path) => (/^[\w./:+-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`);
-    const layers = detail.views[0].layers.filter((layer) => layer.kind !== "image" && layer.source);
-    this.follow = null;
-    if (!box || !entry.input) return;
-    const names = ["red", "blue", "yellow", "green"];
-    const voxel = () => {
-      const { view, tile } = QC.viewer;
-      return view && QC.viewer.entry === entry ? QC.tiles.voxelAt(view, tile, 0.5, 0.5) : [0, 0, 0];
-    };
-    const fsleyes = () => [
-      "fsleyes", "-vl", ...voxel(), quote(entry.input),
-      ...layers.flatMap((layer, i) => [quote(layer.source), "-cm", names[i % 4], "-a", "50"]),
-    ].join(" ");
-    const itksnap = () => [
-      "itksnap", "-g", quote(entry.input), ...layers.slice(0, 1).flatMap((layer) => ["-s", quote(layer.source)]),
-    ].join(" ");
-    QC.replace(
-      box,
-      this.command(fsleyes, "Copy the command for FSLeyes"),
-      this.command(itksnap, "Copy the command for ITK-SNAP"),
-    );
-    // as slices go by, the command goes with them
-    this.follow = () => {
-      box.querySelector("code").textContent = fsleyes();
-    };
-  },
-
-  async copy(text, node) {
+  async copy(text, node, said = "Copied") {
     try {
       await navigator.clipboard.writeText(text);
-      QC.toast("Copied");
+      QC.toast(said);
     } catch {
       // not allowed here: select it, so that the browser's own copy works
       const range = document.createRange();

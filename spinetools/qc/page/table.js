@@ -240,9 +240,10 @@ QC.table = {
     const rating = QC.ratings.get(entry.case);
     const badge = row.querySelector(".badge");
     const signs = { pass: "✓", fail: "✕", artifact: "!", "": "" };
-    badge.className = `badge ${rating.verdict}`;
+    const before = rating.verdict !== "" && rating.entry !== "" && rating.entry !== entry.id;
+    badge.className = `badge ${rating.verdict}${before ? " before" : ""}`;
     badge.textContent = signs[rating.verdict];
-    badge.title = rating.verdict || "not rated";
+    badge.title = rating.verdict ? `${rating.verdict}${before ? ", said of another run" : ""}` : "not rated";
     let score = row.querySelector(".score");
     if (rating.score === null) {
       if (score) score.remove();
