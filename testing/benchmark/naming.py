@@ -58,8 +58,8 @@ MISSED, FALSE, MERGED = 0.02, 0.05, 0.05
 REMNANT, SHARED = 0.03, 0.08
 #: Times which all rates, and the noise of measures, are taken.
 FLAWS = {"none": 0.0, "usual": 1.0, "rough": 2.0}
-#: Variants that change the count of vertebrae, and would show.
-COUNTING = ("T13", "L6", "L4")
+#: Variants that change the count of vertebrae, and those that only voxels show.
+COUNTING, TRANSITIONS = ("T13", "L6", "L4"), ("sacralised", "lumbarised")
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Case:
     top: float  # length along the canal, mm
     bottom: float
     seed: int
+    slab: bool = True  # whether it may show no transverse processes
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,16 @@ class Outcome:
 
 
 def cases(
-    count: int, first_seed: int, variant: str | None, sizes: Sequence[int] = VISIBLE
+    count: int,
+    first_seed: int,
+    variant: str | None,
+    sizes: Sequence[int] = VISIBLE,
+    low: bool = False,
 ) -> Iterator[Case]:
-    """Draw fields of view, evenly over the spine; a size of 0 is the whole spine."""
+    """Draw fields of view, evenly over the spine; a size of 0 is the whole spine.
+
+    With ``low`` all of them end below the second sacral body, and show the sacrum's sides.
+    """
     for seed in range(first_seed, first_seed + count):
         subject = make_subject(seed, variant)
         rng = np.random.default_rng([seed, 77])
@@ -96,11 +104,12 @@ def cases(
         ends = np.append(subject.boundaries, subject.boundaries[-1] + 60.0)
         for size in sizes:
             visible = size or n + 1
-            start = int(rng.integers(0, n + 2 - visible))
+            start = n + 1 - visible if low else int(rng.integers(0, n + 2 - visible))
             # the edge lies somewhere in the next vertebra
             above = rng.uniform(2.0, 0.8 * (ends[max(start, 1)] - ends[max(start, 1) - 1]))
-            below = rng.uniform(2.0, 20.0)
-            yield Case(subject, visible, ends[start] - above, ends[start + visible] + below, seed)
+            below = rng.uniform(2.0, 20.0) + 28.0 * low
+            top, bottom = ends[start] - above, ends[start + visible] + below
+            yield Case(subject, visible, top, bottom, seed, slab=bool(size) and not low)
 
 
 def flaws_of(case: Case, rng: np.random.Generator, rate: float = 1.0) -> Flaws:
@@ -132,7 +141,7 @@ def observed(
     flaws = flaws_of(case, rng, rate)
     anatomy = anatomy_of(case.subject)
     looks = seen(case.subject, rng, max(rate, 0.5))
-    if rng.random() < SLAB:
+    if case.slab and rng.random() < SLAB:
         looks[:, MEASURES.index("aside")] = np.nan
     called = _called(anatomy.disc_names, flaws)
     rows: list[tuple[DiscSeen, FloatArray, FloatArray, str | None]] = []
@@ -238,7 +247,7 @@ def observe(case: Case, params: EvidenceParams, rate: float = 1.0) -> Outcome | 
         return None
     numbering = solve(evidence, params)
     right = list(numbering.chosen.names) == truth
-    return _outcome(case, numbering, right)
+    return _outcome(case, numbering, right, COUNTING)
 
 
 # -- voxels ---------------------------------------------------------------------------------------
@@ -246,15 +255,16 @@ def observe(case: Case, params: EvidenceParams, rate: float = 1.0) -> Outcome | 
 
 def label(case: Case, params: EvidenceParams, spacing: float, rate: float = 1.0) -> Outcome | None:
     """Run the whole pipeline on a spoilt truth."""
-    protocol = Protocol("t2", (spacing,) * 3, (90, 150, 0), (0, 24), 18)
     subject = case.subject
+    rng = np.random.default_rng([case.seed, case.visible])
+    side = 56.0 if case.slab and rng.random() < SLAB else 116.0
     ends = subject.curve.at(np.array([case.top, case.bottom]))
     levels = tuple(float(np.interp(s, subject.curve.s, subject.profiles["level"]))
                    for s in (case.top, case.bottom))  # fmt: skip
-    protocol = replace(protocol, levels=levels, size=(90, 150, float(abs(ends[0, 2] - ends[1, 2]))))
+    size = (side, 170.0, float(abs(ends[0, 2] - ends[1, 2])))
+    protocol = Protocol("t2", (spacing,) * 3, size, levels, 18)
     space = place_grid(subject, protocol, None)
     truth, names = truth_on(subject, space)
-    rng = np.random.default_rng([case.seed, case.visible])
     flaws = flaws_of(case, rng, rate)
     # the second step errs as the first one does, but finds some discs that it missed
     later = tuple(i for i in flaws.missing if rng.random() < 0.5)
@@ -268,7 +278,8 @@ def label(case: Case, params: EvidenceParams, spacing: float, rate: float = 1.0)
                              LabelParams(evidence=params))  # fmt: skip
     except NoSpineError:
         return None
-    return _outcome(case, result.numbering, names_agree(result.numbers, result.names, truth, names))
+    right = names_agree(result.numbers, result.names, truth, names)
+    return _outcome(case, result.numbering, right, COUNTING + TRANSITIONS)
 
 
 def names_agree(
@@ -291,10 +302,11 @@ def names_agree(
     return True
 
 
-def _outcome(case: Case, numbering: Numbering, right: bool) -> Outcome:
+def _outcome(case: Case, numbering: Numbering, right: bool, flagged: Sequence[str]) -> Outcome:
     variant = getattr(case.subject, "variant", "normal")
     return Outcome(
-        case.visible, variant if variant in COUNTING else "", numbering.chosen.variant, right,
+        case.visible, variant if variant in flagged else "",
+        numbering.chosen.variant or numbering.transition, right,
         numbering.chosen.probability,
         f"subject {case.seed} ({variant}) from {_level(case, case.top)} to "
         f"{_level(case, case.bottom)}: {numbering.chosen.span} {numbering.chosen.variant}",
@@ -359,6 +371,7 @@ def main() -> None:
     parser.add_argument(
         "--visible", type=int, nargs="+", default=VISIBLE, help="vertebrae; 0: whole spine"
     )
+    parser.add_argument("--low", action="store_true", help="only images that end at the sacrum")
     parser.add_argument("--voxels", action="store_true", help="the whole pipeline")
     parser.add_argument("--spacing", type=float, default=1.5, help="of the working grid, mm")
     parser.add_argument("--flaws", choices=FLAWS, default="usual", help="how often networks err")
@@ -370,7 +383,7 @@ def main() -> None:
     params = replace(params, likeness=0.0) if args.plain else params
     rate = FLAWS[args.flaws]
     outcomes = []
-    for case in cases(args.n, args.seed, args.variant, args.visible):
+    for case in cases(args.n, args.seed, args.variant, args.visible, args.low):
         outcome = (
             label(case, params, args.spacing, rate) if args.voxels else observe(case, params, rate)
         )

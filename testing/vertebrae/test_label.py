@@ -15,6 +15,7 @@ from spinetools.image import Image, Space, resample_to_spacing
 from spinetools.phantom import make_subject, place_grid
 from spinetools.phantom.protocols import Protocol
 from spinetools.vertebrae import Known, LabelParams, label_spine, load_networks
+from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.anchors import parse_init
 from spinetools.vertebrae.levels import disc_points
 from spinetools.vertebrae.result import SpineLabels
@@ -163,8 +164,7 @@ def test_a_disc_that_no_network_sees_leaves_its_vertebrae_apart(
 
 def test_a_landmark_off_by_one_is_outvoted(truth: tuple[Image, dict[int, str]]) -> None:
     result = labelled(truth, Flaws(shifts={"disc_T12_L1": -1}))
-    assert result.discs[-1].name == "disc_L5_S"
-    assert result.confidence < 0.99
+    assert [disc.name for disc in result.discs] == list(usual().disc_names[-len(result.discs) :])
 
 
 def without_landmarks() -> Flaws:
