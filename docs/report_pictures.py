@@ -1,6 +1,6 @@
 """Make the pictures of the QC report's page, all of simulated spines.
 
-    python docs/report_pictures.py
+    python docs/report_pictures.py [-h]
 
 Simulates some subjects, puts their exact labels into one report in a temporary folder, and
 photographs its views into docs/images. Needs Chromium with its driver, and
@@ -10,12 +10,13 @@ when the report changes visibly.
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SUBJECTS = 6
-#: The subject whose mask is spoilt by hand, to show what a flagged leak looks like.
-LEAKING = 3
+#: The subject whose mask is spoilt by hand, to show what a flagged leak looks like, and the one
+#: with a leak that was corrected.
+LEAKING, CORRECTED = 3, 2
 SIZE = (1440, 900)
 BROWSER = (
     "--headless=new", "--no-sandbox", "--hide-scrollbars", "--no-first-run",
@@ -45,6 +47,12 @@ VIEWS = (
     ("qc_compare", "dark", "choose(3, 'spoilt'); QC.settings.set('arrangement', 'difference');"
      "QC.viewer.setView('methods')"),
     ("qc_cohort", "light", "QC.app.setMode('cohort')"),
+    ("qc_correct", "dark", "QC.app.setMode('cases'); QC.viewer.setView('slice');"
+     "QC.table.select(QC.entries.find((e) => e.subject === 'sub-02' && e.flags.length > 0));"
+     "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0);"
+     "QC.byId('rail').scrollTop = QC.byId('correct-section').offsetTop - 60"),
+    ("qc_before_after", "dark", "choose(2, 'st_propseg'); QC.correct.compare();"
+     "QC.byId('rail').scrollTop = 1e4"),
     ("qc_space", "dark", "QC.app.setMode('cases'); choose(2, 'labels');"
      "QC.viewer.setView('space')"),
 )  # fmt: skip
@@ -56,22 +64,37 @@ window.choose = (n, process) => QC.table.select(QC.table.visible.find(
 
 def main() -> None:
     """Make the report and its pictures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "-keep", type=Path, help="keep the simulated images in this folder, and use those in it"
+    )
+    parser.add_argument("-only", nargs="+", default=[], help="make these pictures only")
+    args = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
+        keep = Path(folder, "images") if args.keep is None else args.keep.resolve()
         os.chdir(folder)  # so that paths on the page are short
-        make_report(Path("qc"), simulated())
-        photograph(Path("qc"))
+        make_report(Path("qc"), simulated(keep))
+        photograph(Path("qc"), args.only)
 
 
-def simulated() -> Iterator[tuple[Image, Image, Image, dict[int, str]]]:
+def simulated(keep: Path) -> Iterator[tuple[Image, Image, Image, dict[int, str]]]:
     """Yield image, cord, all structures and their names of simulated subjects."""
+    from spinetools.image import Image
     from spinetools.labels import numbering
     from spinetools.phantom import make_phantom
 
     names = {value: row.name for value, row in numbering("totalspineseg").items()}
     for number in range(SUBJECTS):
-        made = make_phantom(seed=40 + number, protocol="t2_sagittal", field_of_view="whole")
-        yield made.image, made.cord, made.structures, names
+        files = [keep / f"{number}_{part}.nii.gz" for part in ("image", "cord", "structures")]
+        if not all(file.is_file() for file in files):
+            made = make_phantom(seed=40 + number, protocol="t2_sagittal", field_of_view="whole")
+            for file, each in zip(files, (made.image, made.cord, made.structures), strict=True):
+                each.save(file)
+        image, cord, structures = (Image.load(file) for file in files)
+        yield image, cord, structures, names
 
 
 def make_report(
@@ -98,7 +121,28 @@ def make_report(
             spoilt = cord.like(leak(cord.data > 0, axis).astype(np.uint8))
             add_entry(report, image, [("cord", spoilt)], process="spoilt",
                       command_line="a leak drawn by hand", levels=levels, **about)  # fmt: skip
+        if number == CORRECTED:
+            corrected(report, image, cord, axis, levels=levels, **about)
     refresh(report)
+
+
+def corrected(report: Path, image: Image, cord: Image, axis: int, **about: Any) -> None:
+    """Add two runs of one case: with a leak, and after it was corrected."""
+    from spinetools.qc import Flag, add_entry
+
+    spoilt = leak(cord.data > 0, axis).astype(np.uint8)
+    wrong = np.argwhere(spoilt != cord.data)[:, axis]
+    flag = Flag("leak", "bulges by 5.1 mm", tuple(sorted(set(wrong.tolist()))))
+    saved = "data/sub-02_T2w_seg.nii.gz"
+    for mask, flags, more in (
+        (spoilt, [flag], ""),
+        (cord.data, [], " -mask-correction data/sub-02_T2w_seg_corrected.nii.gz"),
+    ):
+        add_entry(
+            report, image, [("cord", cord.like(np.asarray(mask)))], process="st_propseg",
+            command_line=f"st_propseg -i data/sub-02_T2w.nii.gz -c t2 -o {saved} -qc qc{more}",
+            flags=flags, files=[saved], **about,
+        )  # fmt: skip
 
 
 def without(data: np.ndarray, names: dict[int, str], words: tuple[str, ...]) -> np.ndarray:
@@ -135,8 +179,8 @@ def leak(cord: np.ndarray, axis: int) -> np.ndarray:
     return spoilt
 
 
-def photograph(report: Path) -> None:
-    """Take every picture."""
+def photograph(report: Path, only: Sequence[str] = ()) -> None:
+    """Take every picture, or some."""
     from PIL import Image as Pillow
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -153,6 +197,8 @@ def photograph(report: Path) -> None:
         driver.get((report / "index.html").resolve().as_uri())
         time.sleep(3)
         for name, theme, code in VIEWS:
+            if only and name not in only:
+                continue
             driver.execute_script(f"QC.app.theme('{theme}'); {CHOOSE}")
             # twice: what is loaded at the first time is gone to at the second
             for _ in range(2):

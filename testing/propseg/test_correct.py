@@ -142,8 +142,10 @@ def test_two_drawn_slices_mend_a_leak(phantom, failed, segment) -> None:
         assert not result.leak.flagged[result.slices == k].any()
     assert after[BESIDE].min() > max(0.87, before[BESIDE].min() + 0.05)
     assert after[BESIDE].mean() > before[BESIDE].mean() + 0.03
-    # far from what was drawn hardly a voxel changes: the window of intensities, a little
-    assert dice_by_slice(result.mask.data, failed.mask.data)[52:58].min() > 0.98
+    # far from what was drawn it is as good as before
+    far = np.flatnonzero(before > 0)
+    far = far[far > 29 + 12]
+    assert after[far].min() > before[far].min() - 0.03
 
 
 def test_a_drawn_slice_is_kept_voxel_by_voxel_whatever_its_shape(phantom, segment) -> None:
@@ -210,7 +212,7 @@ def test_a_centreline_beside_the_cord_is_led_back(phantom) -> None:
 
 def test_marks_elsewhere_are_refused(phantom) -> None:
     marks = np.zeros(phantom.image.shape, dtype=np.uint8)
-    marks[20, 20, 60] = 1
+    marks[20, 20, 50] = 1
     line = phantom.space.to_voxel(phantom.centerline[::-1])
     heights = phantom.space.to_voxel(phantom.centerline[::-1])[:, 2]
     with pytest.raises(InputError, match="marks no slice"):
