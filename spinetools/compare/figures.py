@@ -13,6 +13,7 @@ import numpy as np
 
 from spinetools.compare.cases import Compared, methods_of
 from spinetools.compare.choose import score_of
+from spinetools.compare.measure import FAILED_BELOW
 from spinetools.compare.statistics import bland_altman
 from spinetools.compare.tables import mean
 from spinetools.files import strip_nifti_suffix
@@ -38,6 +39,8 @@ STATE_COLOURS = {
     "dark": ("#24433a", "#f2bb4a", "#ff6b7c", "#8390a0", "#11151b"),
     "light": ("#cfe9dc", "#d99a1b", "#c0263a", "#8a95a3", "#f3f5f8"),
 }
+#: Short names of contrasts.
+CONTRASTS = {"t1": "T1w", "t2": "T2w", "t2s": "T2*w", "dwi": "DWI"}
 #: Rows of the picture of failures; of more images, those with most to see are shown.
 MOST_ROWS = 40
 #: Places along the cord in that picture.
@@ -130,28 +133,47 @@ def _as_svg(compared: Sequence[Compared], draw: Draw, theme: str) -> bytes:
 def _scores_words(compared: Sequence[Compared]) -> tuple[str, str]:
     number = sum(each.has_reference for each in compared)
     if number == len(compared):
-        return "Dice with the reference", "An image a line; the bars are means."
+        return "Dice with the reference", "An image a line. Bars are means without failures."
     title = "Expected Dice" if number == 0 else "Dice, expected where there is no reference"
-    return title, "An image a line; the bars are means. Errors of the expectation are not drawn."
+    caption = (
+        "An image a line. Bars are means without failures. How far an estimate may be off is not "
+        "drawn."
+    )
+    return title, caption
 
 
 def _draw_scores(figure: Figure, compared: Sequence[Compared], theme: str) -> None:
     axes = figure.add_subplot()
     names = methods_of(compared)
     rows = np.array([[score_of(each, each.result(n)) for n in names] for each in compared])
+    useful = rows >= FAILED_BELOW
+    # failures stand at the foot, so that the others can be told apart
+    lowest, highest = (float(f(rows[useful])) if useful.any() else 0.5 for f in (np.min, np.max))
+    room = max(highest - lowest, 0.02)
+    foot = lowest - 0.18 * room
+    shown = np.where(useful, rows, foot)
     along = np.arange(len(names)) + _spread(len(rows))[:, None] * 0.24
-    for x, row in zip(along, rows, strict=True):
+    for x, row in zip(along, shown, strict=True):
         axes.plot(x, row, color=SOFT[theme], lw=0.7, alpha=0.55, zorder=1)
     for number in range(len(names)):
-        colour = _colour(theme, number)
-        axes.scatter(along[:, number], rows[:, number], s=20, color=colour, zorder=2, lw=0)
-        middle = float(rows[:, number].mean())
-        axes.plot([number - 0.3, number + 0.3], [middle] * 2, color=INK[theme], lw=2, zorder=3)
-        axes.annotate(
-            f"{middle:.3f}", (number + 0.32, middle), va="center", color=INK[theme], fontsize=9
-        )
+        colour, good = _colour(theme, number), useful[:, number]
+        axes.scatter(along[good, number], shown[good, number], s=20, color=colour, zorder=2, lw=0)
+        axes.scatter(along[~good, number], shown[~good, number], s=46, color=colour, zorder=2,
+                     marker="x", lw=2)  # fmt: skip
+        if (~good).any():
+            axes.annotate(
+                f"{(~good).sum()} failed", (number + 0.32, foot), va="center", color=INK[theme],
+                fontsize=9,
+            )  # fmt: skip
+        if good.any():
+            middle = float(rows[good, number].mean())
+            axes.plot([number - 0.3, number + 0.3], [middle] * 2, color=INK[theme], lw=2, zorder=3)
+            axes.annotate(
+                f"{middle:.3f}", (number + 0.32, middle), va="center", color=INK[theme], fontsize=9
+            )
     axes.set_xticks(range(len(names)), names, color=INK[theme])
-    axes.set_xlim(-0.5, len(names) - 0.3)
+    axes.set_xlim(-0.5, len(names) - 0.25)
+    axes.set_ylim(foot - 0.06 * room, min(1.0, highest + 0.1 * room))
     axes.set_ylabel("Dice")
     axes.grid(axis="y")
 
@@ -186,7 +208,7 @@ def _draw_areas(figure: Figure, compared: Sequence[Compared], theme: str) -> Non
             offset = _spread(len(values)) * width * 0.22
             axes.scatter(x + offset, values, s=16, color=colour, lw=0, zorder=3,
                          label=name if place == 0 else None)  # fmt: skip
-    axes.set_xticks(range(len(groups)), [group or "all images" for group in groups])
+    axes.set_xticks(range(len(groups)), [CONTRASTS.get(group, group) or "all" for group in groups])
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel("mean area, mm²")
     axes.grid(axis="y")
@@ -303,6 +325,8 @@ def _draw_where(figure: Figure, compared: Sequence[Compared], theme: str) -> Non
             axes.axhline(edge - 0.5, color=LINE[theme], lw=0.6)
         axes.set_title(name, fontsize=10)
         axes.set_xticks([0, 1], ["top", "end"])
+        for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+            label.set_horizontalalignment(side)
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
