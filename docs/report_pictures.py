@@ -29,7 +29,7 @@ IMAGES = Path(__file__).resolve().parent / "images"
 SUBJECTS = 6
 #: The subject whose mask is spoilt by hand, to show what a flagged leak looks like, and the one
 #: with a leak that was corrected.
-LEAKING, CORRECTED = 3, 2
+LEAKING, CORRECTED = 3, 1
 SIZE = (1440, 900)
 BROWSER = (
     "--headless=new", "--no-sandbox", "--hide-scrollbars", "--no-first-run",
@@ -48,10 +48,10 @@ VIEWS = (
      "QC.viewer.setView('methods')"),
     ("qc_cohort", "light", "QC.app.setMode('cohort')"),
     ("qc_correct", "dark", "QC.app.setMode('cases'); QC.viewer.setView('slice');"
-     "QC.table.select(QC.entries.find((e) => e.subject === 'sub-02' && e.flags.length > 0));"
+     "QC.table.select(QC.entries.find((e) => e.subject === 'sub-01' && e.flags.length > 0));"
      "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0);"
      "QC.byId('rail').scrollTop = QC.byId('correct-section').offsetTop - 60"),
-    ("qc_before_after", "dark", "choose(2, 'st_propseg'); QC.correct.compare();"
+    ("qc_before_after", "dark", "choose(1, 'st_propseg'); QC.correct.compare();"
      "QC.byId('rail').scrollTop = 1e4"),
     ("qc_space", "dark", "QC.app.setMode('cases'); choose(2, 'labels');"
      "QC.viewer.setView('space')"),
@@ -70,24 +70,25 @@ def main() -> None:
     parser.add_argument(
         "-keep", type=Path, help="keep the simulated images in this folder, and use those in it"
     )
+    parser.add_argument("-subjects", type=int, default=SUBJECTS, help="how many to simulate")
     parser.add_argument("-only", nargs="+", default=[], help="make these pictures only")
     args = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         keep = Path(folder, "images") if args.keep is None else args.keep.resolve()
         os.chdir(folder)  # so that paths on the page are short
-        make_report(Path("qc"), simulated(keep))
+        make_report(Path("qc"), simulated(keep, args.subjects))
         photograph(Path("qc"), args.only)
 
 
-def simulated(keep: Path) -> Iterator[tuple[Image, Image, Image, dict[int, str]]]:
+def simulated(keep: Path, subjects: int) -> Iterator[tuple[Image, Image, Image, dict[int, str]]]:
     """Yield image, cord, all structures and their names of simulated subjects."""
     from spinetools.image import Image
     from spinetools.labels import numbering
     from spinetools.phantom import make_phantom
 
     names = {value: row.name for value, row in numbering("totalspineseg").items()}
-    for number in range(SUBJECTS):
+    for number in range(subjects):
         files = [keep / f"{number}_{part}.nii.gz" for part in ("image", "cord", "structures")]
         if not all(file.is_file() for file in files):
             made = make_phantom(seed=40 + number, protocol="t2_sagittal", field_of_view="whole")
@@ -133,14 +134,14 @@ def corrected(report: Path, image: Image, cord: Image, axis: int, **about: Any) 
     spoilt = leak(cord.data > 0, axis).astype(np.uint8)
     wrong = np.argwhere(spoilt != cord.data)[:, axis]
     flag = Flag("leak", "bulges by 5.1 mm", tuple(sorted(set(wrong.tolist()))))
-    saved = "data/sub-02_T2w_seg.nii.gz"
+    saved = "data/sub-01_T2w_seg.nii.gz"
     for mask, flags, more in (
         (spoilt, [flag], ""),
-        (cord.data, [], " -mask-correction data/sub-02_T2w_seg_corrected.nii.gz"),
+        (cord.data, [], " -mask-correction data/sub-01_T2w_seg_corrected.nii.gz"),
     ):
         add_entry(
             report, image, [("cord", cord.like(np.asarray(mask)))], process="st_propseg",
-            command_line=f"st_propseg -i data/sub-02_T2w.nii.gz -c t2 -o {saved} -qc qc{more}",
+            command_line=f"st_propseg -i data/sub-01_T2w.nii.gz -c t2 -o {saved} -qc qc{more}",
             flags=flags, files=[saved], **about,
         )  # fmt: skip
 

@@ -144,14 +144,26 @@ def say_kept(result: PropsegResult) -> None:
 
 
 def flags_of(image: Image, result: PropsegResult) -> list[Flag]:
-    """Return the QC report's flags, with slice numbers as the image's own voxel indices."""
+    """Return the QC report's flags, with slice numbers as the image's own voxel indices.
+
+    Neighbouring slices have one flag, with the reason of the worst of them.
+    """
+    import numpy as np
+
     from spinetools.qc import Flag
 
-    return [
-        Flag("leak", reason, (native_slice(image.space, int(k)),))
-        for k, reason in zip(result.slices, result.leak.reasons, strict=True)
-        if reason
-    ]
+    flags = []
+    rows = np.flatnonzero(result.leak.flagged)
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        if not len(run):
+            continue
+        indices = [native_slice(image.space, int(k)) for k in result.slices[run]]
+        worst = int(np.argmax(result.leak.score[run]))
+        reason = result.leak.reasons[run[worst]]
+        if len(run) > 1:
+            reason += f" (slice {indices[worst]})"
+        flags.append(Flag("leak", reason, tuple(sorted(indices))))
+    return flags
 
 
 def write_extras(args: argparse.Namespace, image: Image, result: PropsegResult) -> list[Path]:
