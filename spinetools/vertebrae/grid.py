@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from spinetools.image import Image, Space, resample_to
 from spinetools.vertebrae.networks import Network
+from spinetools.vertebrae.parts import PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -71,27 +73,44 @@ def isotropic(space: Space, spacing: float) -> Space:
     return Space((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
 
-def find_region(image: Image, network: Network | None) -> Box | None:
-    """Find the box of the spine with a network at low resolution.
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What the network at low resolution tells.
 
-    Returns
-    -------
+    Attributes
+    ----------
     box
-        As :func:`working_image` takes it; None where there is no network or it finds nothing: then
-        the whole image is worked on.
+        Of the spine, as :func:`working_image` takes it; None: the whole image is worked on.
+    parts
+        (X, Y, Z, 1 + parts): probability of spine and of each part of the column
+        (:data:`~spinetools.vertebrae.parts.PARTS`); None where the network tells no parts.
+    """
+
+    box: Box | None = None
+    parts: Image | None = None
+
+
+def find_region(image: Image, network: Network | None) -> Region:
+    """Find the spine, and the parts of the column, with a network at low resolution.
+
+    Where there is no network, or it finds nothing, nothing is known.
     """
     if network is None:
-        return None
+        return Region()
     coarse = working_image(image, network.spacing_mm)
-    background = network.probabilities(coarse.data[None], coarse.space)[0]
-    found = np.argwhere(background < _BACKGROUND)
+    answer = network.probabilities(coarse.data[None], coarse.space)
+    found = np.argwhere(answer[0] < _BACKGROUND)
     if len(found) < 20:
         logger.info("no spine at low resolution: the whole image is searched")
-        return None
+        return Region()
+    parts = None
+    if set(PARTS) <= set(network.classes):
+        chosen = [network.classes.index(name) for name in ("spine", *PARTS)]
+        parts = Image(np.moveaxis(answer[chosen], 0, -1), coarse.space)
     steps = np.asarray(coarse.space.spacing)
     # stray voxels do not widen the box
     low, high = np.percentile(found, (0.3, 99.7), axis=0) * steps
-    return (low - MARGIN_MM).tolist(), (high + MARGIN_MM).tolist()
+    return Region(((low - MARGIN_MM).tolist(), (high + MARGIN_MM).tolist()), parts)
 
 
 def memory_gb(shape: Sequence[int], n_classes: int) -> float:

@@ -208,12 +208,13 @@ def test_the_region_holds_what_the_coarse_network_finds() -> None:
     data = np.zeros((60, 80, 100), np.float32)
     data[20:40, 30:50, 10:90] = 100
     image = Image(data, Space(data.shape, np.eye(4)))
-    box = find_region(image, Coarse())
-    cut = working_image(image, 1.0, box)
+    region = find_region(image, Coarse())
+    assert region.parts is None
+    cut = working_image(image, 1.0, region.box)
     assert np.count_nonzero(cut.data > 50) == pytest.approx(20 * 20 * 80, rel=0.02)
     assert cut.data.size < 0.9 * data.size
     # voxels stay where they are
     where = np.argwhere(cut.data > 50).mean(axis=0)
     assert cut.space.to_world(where) == pytest.approx([29.5, 39.5, 49.5], abs=0.2)
-    assert find_region(image, None) is None
+    assert find_region(image, None).box is None
     assert memory_gb(cut.shape, 15) < memory_gb(image.shape, 15)
