@@ -15,7 +15,6 @@ import io
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,25 +36,51 @@ BROWSER = (
     f"--window-size={SIZE[0]},{SIZE[1]}",
 )  # fmt: skip
 
-#: Name of the picture, theme, and what is done before it is taken.
+#: What has to be true before a picture is taken: the entry is drawn; the difference is counted.
+DRAWN = "QC.viewer.detail && QC.viewer.detail.id === QC.table.current.id"
+COUNTED = f"{DRAWN} && (QC.byId('panels').textContent || '').includes('Dice')"
+#: Name of the picture, theme, what is done before it is taken, and when it may be taken.
 VIEWS = (
     (
         "qc_slice", "dark",
         "QC.viewer.setView('slice'); choose(3, 'spoilt');"
         "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0)",
+        DRAWN,
     ),
-    ("qc_compare", "dark", "choose(3, 'spoilt'); QC.settings.set('arrangement', 'difference');"
-     "QC.viewer.setView('methods')"),
-    ("qc_cohort", "light", "QC.app.setMode('cohort')"),
-    ("qc_correct", "dark", "QC.app.setMode('cases'); QC.viewer.setView('slice');"
-     "QC.table.select(QC.entries.find((e) => e.subject === 'sub-01' && e.flags.length > 0));"
-     "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0);"
-     "QC.byId('rail').scrollTop = QC.byId('correct-section').offsetTop - 60"),
-    ("qc_before_after", "dark", "choose(1, 'st_propseg'); QC.correct.compare();"
-     "QC.byId('rail').scrollTop = 1e4"),
-    ("qc_space", "dark", "QC.app.setMode('cases'); choose(2, 'labels');"
-     "QC.viewer.setView('space')"),
+    (
+        "qc_compare", "dark",
+        "choose(3, 'spoilt'); QC.settings.set('arrangement', 'difference');"
+        "QC.viewer.setView('methods')",
+        COUNTED,
+    ),
+    ("qc_cohort", "light", "QC.app.setMode('cohort')", "QC.byId('cohort-rows').children.length"),
+    (
+        "qc_correct", "dark",
+        "QC.app.setMode('cases'); QC.viewer.setView('slice');"
+        "QC.table.select(QC.entries.find((e) => e.subject === 'sub-01' && e.flags.length > 0));"
+        "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0);"
+        "QC.byId('rail').scrollTop = QC.byId('correct-section').offsetTop - 60",
+        f"{DRAWN} && !QC.byId('correct-section').hidden",
+    ),
+    (
+        "qc_before_after", "dark",
+        "choose(1, 'st_propseg'); QC.correct.compare(); QC.byId('rail').scrollTop = 1e4",
+        f"{COUNTED} && !QC.byId('runs-changed').hidden",
+    ),
+    (
+        "qc_space", "dark",
+        "QC.app.setMode('cases'); choose(2, 'labels'); QC.viewer.setView('space')",
+        f"{DRAWN} && QC.byId('space-message').hidden && QC.space.meshes.length > 0",
+    ),
 )  # fmt: skip
+#: How long a view may take on a busy machine.
+PATIENCE_SECONDS = 600
+#: All pictures of the entry are loaded, and two frames are drawn.
+SETTLED = """
+const done = arguments[0];
+QC.tiles.preload(QC.viewer.detail, QC.viewer.view).catch(() => null)
+  .then(() => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 700))));
+"""
 CHOOSE = """
 window.choose = (n, process) => QC.table.select(QC.table.visible.find(
   (entry) => entry.subject === `sub-0${n}` && entry.process === process));
@@ -185,6 +210,7 @@ def photograph(report: Path, only: Sequence[str] = ()) -> None:
     from PIL import Image as Pillow
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
 
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
@@ -195,16 +221,22 @@ def photograph(report: Path, only: Sequence[str] = ()) -> None:
         width, height = SIZE
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.set_page_load_timeout(PATIENCE_SECONDS)
+        driver.set_script_timeout(PATIENCE_SECONDS)
         driver.get((report / "index.html").resolve().as_uri())
-        time.sleep(3)
-        for name, theme, code in VIEWS:
+        wait = WebDriverWait(driver, PATIENCE_SECONDS, 0.2)
+        wait.until(lambda page: page.execute_script(f"return Boolean({DRAWN})"))
+        for name, theme, code, ready in VIEWS:
             if only and name not in only:
                 continue
             driver.execute_script(f"QC.app.theme('{theme}'); {CHOOSE}")
             # twice: what is loaded at the first time is gone to at the second
             for _ in range(2):
                 driver.execute_script(code)
-                time.sleep(6)
+                wait.until(
+                    lambda page, ready=ready: page.execute_script(f"return Boolean({ready})")
+                )
+                driver.execute_async_script(SETTLED)
             picture = Pillow.open(io.BytesIO(driver.get_screenshot_as_png()))
             picture.convert("RGB").save(IMAGES / f"{name}.png", optimize=True)
     finally:

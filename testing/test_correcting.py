@@ -67,7 +67,7 @@ def test_every_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> No
     flagged = [sum(flag["kind"] == "leak" for flag in entry["flags"]) for entry in entries]
     assert flagged == [1, 0, 0]
     # what st_qc prints has the place, and the command that the page gives next
-    (correct,) = (line for line in lines() if "-correct" in line)
+    (correct,) = (line for line in lines() if "-correct flagged" in line)
     assert f"fsleyes -vl {place(entries[0])} {tmp_path}/sub-01_T2star.nii.gz" in said[correct]
     assert f"-mask-correction {tmp_path}/sub-01_T2star_seg_corrected.nii.gz" in said[correct]
     record = json.loads((tmp_path / "sub-01_T2star_seg.json").read_text())
