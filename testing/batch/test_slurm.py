@@ -23,13 +23,17 @@ from .slurm import Unavailable, processes_of, slurm
 
 pytestmark = pytest.mark.slow
 
-#: Threads and arithmetic: would differ where a job had other numbers of threads.
+#: Subjects of the comparison.
+SUBJECTS = 20
+#: Arithmetic whose last bits depend on the number of threads and on the libraries.
 WORK = """
 if [ -n "${SLURM_JOB_ID:-}" ]; then echo "$SLURM_JOB_ID" >"$PATH_LOG/job-$1"; fi
-python3 - "$1" >"$PATH_RESULTS/$1.txt" <<'EOP'
-import os, random, sys
-random.seed(sys.argv[1])
-print(os.environ["OMP_NUM_THREADS"], sum(random.random() for _ in range(10000)).hex())
+python - "$1" >"$PATH_RESULTS/$1.txt" <<'EOP'
+import os, sys
+import numpy as np
+random = np.random.default_rng(int(sys.argv[1][-2:]))
+values = np.linalg.svd(random.normal(size=(150, 150)) @ random.normal(size=(150, 150)))[1]
+print(os.environ["OMP_NUM_THREADS"], *(float(value).hex() for value in values))
 EOP
 """
 
@@ -57,6 +61,8 @@ def test_slurm_gives_what_this_machine_gives(
     node: dict[str, str], study: Path, tmp_path: Path, write_script: WriteScript,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    for number in range(5, SUBJECTS + 1):
+        (study / f"sub-{number:02}").mkdir()
     script = write_script(WORK)
     here = BatchParams(script, study, tmp_path / "here", jobs=2, threads=1)
     assert {record.state for record in run_batch(here).records} == {"done"}
@@ -68,10 +74,10 @@ def test_slurm_gives_what_this_machine_gives(
     )  # fmt: skip
     report = run_batch(there)
     assert {record.state for record in report.records} == {"done"}
-    assert len(list((tmp_path / "there" / "log").glob("job-*"))) == 4
+    assert len(list((tmp_path / "there" / "log").glob("job-*"))) == SUBJECTS
     assert not list((tmp_path / "here" / "log").glob("job-*"))
     assert sums(tmp_path / "there" / "results") == sums(tmp_path / "here" / "results")
-    assert len(sums(tmp_path / "here" / "results")) == 4
+    assert len(sums(tmp_path / "here" / "results")) == SUBJECTS
     # the queue is left empty
     wait_until(lambda: squeue(node) == "", 60)
 
