@@ -194,7 +194,8 @@ def _flags(name: str, mask: Image, own: Judged, states: list[str]) -> list[Flag]
         found = tuple(native_index(mask, k) for k, each in enumerate(states) if each == state)
         weight = own.evidence.missing if state == "missing" else len(found) / max(filled, 1)
         if found and weight > share:
-            flags.append(Flag(kind, f"{reason} ({len(found)} slices)", tuple(sorted(found))))
+            number = f"{len(found)} slice{'s' if len(found) > 1 else ''}"
+            flags.append(Flag(kind, f"{reason} ({number})", tuple(sorted(found))))
     if own.too_long:
         flags.append(Flag("length", "longer than any cord"))
     return flags
