@@ -64,7 +64,8 @@ VIEWS = (
     ),
     (
         "qc_before_after", "dark",
-        "choose(1, 'st_propseg'); QC.correct.compare(); QC.byId('rail').scrollTop = 1e4",
+        "choose(1, 'st_propseg'); QC.correct.compare();"
+        "QC.byId('rail').scrollTop = QC.byId('runs-section').offsetTop - 60",
         f"{COUNTED} && !QC.byId('runs-changed').hidden",
     ),
     (
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("-only", nargs="+", default=[], help="make these pictures only")
     args = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="study-") as folder:
         keep = Path(folder, "images") if args.keep is None else args.keep.resolve()
         os.chdir(folder)  # so that paths on the page are short
         make_report(Path("qc"), simulated(keep, args.subjects))
@@ -144,7 +145,7 @@ def make_report(
         add_entry(report, image, [("cord", cord)], process="truth",
                   command_line="the exact cord", levels=levels, **about)  # fmt: skip
         if number == LEAKING:
-            spoilt = cord.like(leak(cord.data > 0, axis).astype(np.uint8))
+            spoilt = cord.like(leak(cord, axis))
             add_entry(report, image, [("cord", spoilt)], process="spoilt",
                       command_line="a leak drawn by hand", levels=levels, **about)  # fmt: skip
         if number == CORRECTED:
@@ -156,7 +157,7 @@ def corrected(report: Path, image: Image, cord: Image, axis: int, **about: Any) 
     """Add two runs of one case: with a leak, and after it was corrected."""
     from spinetools.qc import Flag, add_entry
 
-    spoilt = leak(cord.data > 0, axis).astype(np.uint8)
+    spoilt = leak(cord, axis)
     wrong = np.argwhere(spoilt != cord.data)[:, axis]
     flag = Flag("leak", "bulges by 5.1 mm", tuple(sorted(set(wrong.tolist()))))
     saved = "data/sub-01_T2w_seg.nii.gz"
@@ -190,19 +191,22 @@ def levels_of(labels: Image, names: dict[int, str], axis: int) -> dict[int, floa
     return levels_along(places, 0, labels.shape[axis] - 1, down)
 
 
-def leak(cord: np.ndarray, axis: int) -> np.ndarray:
+def leak(cord: Image, axis: int) -> np.ndarray:
     """Add a lobe behind the cord over 12 slices in its upper third."""
-    spoilt = cord.copy()
-    filled = np.flatnonzero(cord.any(axis=tuple(a for a in range(3) if a != axis)))
+    spoilt = np.array(cord.data > 0)
+    across = tuple(a for a in range(3) if a != axis)
+    filled = np.flatnonzero(spoilt.any(axis=across))
     first = int(filled[-1]) - (filled[-1] - filled[0]) // 3
+    mm = [cord.space.spacing[a] for a in across]
     for index in range(first, first + 12):
         at: list[Any] = [slice(None)] * 3
         at[axis] = index
         part = spoilt[tuple(at)]
         rows, columns = np.argwhere(part).mean(axis=0)
         grid = np.indices(part.shape)
-        part |= (grid[0] - rows) ** 2 + (grid[1] - columns + 5) ** 2 < 6**2
-    return spoilt
+        x, y = (grid[0] - rows) * mm[0], (grid[1] - columns) * mm[1] + 4
+        part |= x**2 + y**2 < 5**2
+    return spoilt.astype(np.uint8)
 
 
 def photograph(report: Path, only: Sequence[str] = ()) -> None:
