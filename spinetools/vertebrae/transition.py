@@ -29,7 +29,7 @@ _NO_BRIDGE, _BRIDGE, _BRIDGE_SD = 1.5, 5.5, 1.1
 #: Middles of the first two sacral segments below the last disc, mm in a mean body.
 _S1_MM, _S2_MM = 15.0, 44.0
 #: Depth of the second sacral body over the first one's: usual, square, and the spread.
-_USUAL_S2, _SQUARE_S2, _S2_SD = 0.68, 0.86, 0.05
+_USUAL_S2, _SQUARE_S2, _S2_SD = 0.70, 0.84, 0.04
 
 
 @dataclass(frozen=True)
