@@ -51,7 +51,7 @@ class BatchReport:
     share
         Jobs at once, and what each was allowed.
     seconds
-        From the first job to the last.
+        From the start of the workers to their end.
     summary
         The table, as a file.
     report

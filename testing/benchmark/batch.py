@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument(
         "-runs", nargs="+", choices=("one", "many", "killed"), default=["one", "many", "killed"]
     )
+    parser.add_argument("-script", type=Path, default=SCRIPT, help=f"(default {SCRIPT.name})")
     parser.add_argument("-slurm", action="store_true", help="one more run, on a real SLURM")
     parser.add_argument("-work", type=Path, help="folder that is kept (default: a temporary one)")
     parser.add_argument("-o", type=Path, help=f"folder of the table (default {RESULTS})")
@@ -96,7 +97,7 @@ def make_subject(data: Path, number: int) -> None:
 
 def measure(args: argparse.Namespace, data: Path, work: Path) -> list[Row]:
     """Run the batches; a row each."""
-    base = BatchParams(SCRIPT, data, threads=1, retries=20)
+    base = BatchParams(args.script, data, threads=1, retries=20)
     # the subjects of an earlier, larger run are left alone
     wanted = tuple(f"sub-{n:03}" for n in range(args.subjects))
     base = replace(base, selection=replace(base.selection, include_list=wanted))
