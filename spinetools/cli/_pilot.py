@@ -57,8 +57,15 @@ def find_scans(args: argparse.Namespace) -> list[Scan]:
     folder = Path(args.path_data)
     if not folder.is_dir():
         raise InputError(f"-path-data {folder} is no folder")
-    below = (path for path in sorted(folder.rglob("*")) if "derivatives" not in path.parts)
-    files = [path for path in below if path.is_file() and nifti_suffix(path)]
+    own = Path(args.o).resolve()
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and nifti_suffix(path)
+        and "derivatives" not in path.relative_to(folder).parts
+        and own not in path.resolve().parents  # results of an earlier run
+    ]
     stems = {path: (path.parent, strip_nifti_suffix(path)) for path in files}
     if args.c is None:
         images = [path for path in files if contrast_of(stems[path][1])]
@@ -67,6 +74,9 @@ def find_scans(args: argparse.Namespace) -> list[Scan]:
     if not images:
         hint = "give -c" if args.c is None else "expected .nii.gz or .nii"
         raise InputError(f"{folder} has no image whose name ends in a contrast; {hint}")
+    left = [str(path.relative_to(folder)) for path in files if path not in images]
+    if left:
+        logger.info("left alone, as their names tell no image: %s", ", ".join(left))
     scans = []
     for path in images:
         reference = None

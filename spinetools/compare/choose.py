@@ -119,14 +119,17 @@ def choose(
         name: float(np.mean([score(each, each.result(name)) for each in compared]))
         for name in names
     }
-    lacking = {
-        name: float(np.mean([log_ratio(0.0, score(each, each.result(name))) for each in compared]))
-        for name in names
-    }
-    ranked = sorted(names, key=lambda name: lacking[name])
+    subjects = list(dict.fromkeys(each.case.subject for each in compared))
+
+    def lacking(name: str) -> float:
+        own: dict[str, list[float]] = {subject: [] for subject in subjects}
+        for each in compared:
+            own[each.case.subject].append(log_ratio(0.0, score(each, each.result(name))))
+        return float(np.mean([np.mean(values) for values in own.values()]))
+
+    ranked = sorted(names, key=lacking)
     best, second = ranked[0], ranked[1] if len(ranked) > 1 else ""
     differences, errors = [], []
-    subjects = list(dict.fromkeys(each.case.subject for each in compared))
     for subject in subjects if second else []:
         own = [each for each in compared if each.case.subject == subject]
         pairs = [(each.result(best), each.result(second), each) for each in own]

@@ -174,7 +174,10 @@ def test_lists_that_do_not_fit(
 
 
 def arguments(path: Path, **more: object) -> argparse.Namespace:
-    settings = {"path_data": str(path), "c": None, "ref_suffix": None, "qc_subject": None} | more
+    settings = {
+        "path_data": str(path), "o": str(path / "out"), "c": None, "ref_suffix": None,
+        "qc_subject": None,
+    } | more  # fmt: skip
     return argparse.Namespace(**settings)
 
 
@@ -213,7 +216,8 @@ def test_scans_are_found_by_their_names(tmp_path: Path) -> None:
 
 
 def test_with_a_contrast_every_image_counts_but_no_mask(tmp_path: Path) -> None:
-    for name in ("one", "one_seg", "two", "two-manual", "twofold"):
+    (tmp_path / "out").mkdir()
+    for name in ("one", "one_seg", "two", "two-manual", "twofold", "out/one_seg-propseg"):
         (tmp_path / f"{name}.nii.gz").touch()
     found = _pilot.find_scans(arguments(tmp_path, c="t2"))
     assert [scan.image.name for scan in found] == ["one.nii.gz", "two.nii.gz", "twofold.nii.gz"]

@@ -119,3 +119,13 @@ def test_three_methods_need_more_evidence() -> None:
     assert choose(two).sureness == "sure"
     assert choose(three).sureness == "likely"  # 2 × 0.031 is above 0.05
     assert choose(three).runner_up == "b"
+
+
+def test_the_chosen_one_is_the_better_by_subjects() -> None:
+    # a is better on four images of one subject, b on one image each of two others
+    compared = [scored({"a": 0.95, "b": 0.90}, "many") for _ in range(4)]
+    compared += [scored({"a": 0.90, "b": 0.95}, subject) for subject in ("one", "two")]
+    found = choose(compared)
+    assert found.method == "b"
+    assert found.paired.mean > 0
+    assert (found.paired.wins, found.paired.losses) == (2, 1)
