@@ -31,6 +31,9 @@ CONUS_LEVEL, CONUS_SD = 0.67, 0.5
 #: Share of a disc's voxels with a landmark's class from which the network means it, and how
 #: sharply.
 _HALF_NAMED, _NAMED_WIDTH = 0.3, 0.07
+#: A network that does not tell landmarks from other discs gives a disc each of their classes this
+#: often.
+_NAMED_ALL_THE_SAME = 0.003
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class EvidenceParams:
     hit, near, far
         Chance that a network gives a landmark's class to the landmark, to its neighbour, and to a
         disc two away: for C2–C3, C7–T1, T12–L1 and L5–S.
+    deaf
+        Share of images in which the networks do not tell landmarks from other discs.
     outlier
         Share of measures that say nothing.
     sizes
@@ -71,6 +76,7 @@ class EvidenceParams:
     hit: tuple[float, ...] = (0.93, 0.80, 0.62, 0.90)
     near: tuple[float, ...] = (0.015, 0.04, 0.09, 0.03)
     far: tuple[float, ...] = (0.004, 0.01, 0.02, 0.006)
+    deaf: float = 0.2
     outlier: float = 0.04
     sizes: float = 0.35
     likeness: float = 0.7
@@ -130,11 +136,21 @@ class Evidence:
     shape: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
-def emissions(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
-    """Log-likelihood of each disc seen being each disc: (N, discs of the anatomy, scales)."""
+def emissions(
+    evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: bool = True
+) -> FloatArray:
+    """Log-likelihood of each disc seen being each disc: (N, discs of the anatomy, scales).
+
+    Parameters
+    ----------
+    evidence, anatomy, params
+        What was seen, which spine it may be, and how far it is trusted.
+    heard
+        Whether the network's landmarks mean anything in this image.
+    """
     n, m = len(evidence.discs), len(anatomy.disc_names)
     result = np.zeros((n, m, len(SCALES)))
-    result += _landmark_term(evidence.landmarks, anatomy, params)[:, :, None]
+    result += _landmark_term(evidence.landmarks, anatomy, params, heard)[:, :, None]
     for i, disc in enumerate(evidence.discs):
         result[i] += _size_term(disc.depth, anatomy.disc_depth_mm, params.size_cv, params)
         result[i] += _size_term(disc.width, anatomy.disc_width_mm, params.size_cv, params)
@@ -188,7 +204,9 @@ def false_alarm_term(disc: DiscSeen, params: EvidenceParams) -> float:
     return float(np.log(params.false_alarm) - 4.0 * max(disc.probability - 0.6, 0.0))
 
 
-def _landmark_term(shares: FloatArray, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
+def _landmark_term(
+    shares: FloatArray, anatomy: Anatomy, params: EvidenceParams, heard: bool
+) -> FloatArray:
     """Compare what the networks call each disc to how they call each disc of the spine."""
     names = [landmark_of_disc(anatomy, j) for j in range(len(anatomy.disc_names))]
     said = np.zeros((len(names), 1 + len(LANDMARK_DISCS)))
@@ -203,6 +221,8 @@ def _landmark_term(shares: FloatArray, anatomy: Anatomy, params: EvidenceParams)
             0.001,
         )
         said[:, column + 1] = chance
+    if not heard:  # names no disc, wherever it is
+        said[:, 1:] = _NAMED_ALL_THE_SAME
     said[:, 0] = 1 - said[:, 1:].sum(axis=1)
     average = np.full(said.shape[1], 0.04)
     average[0] = 1 - average[1:].sum()

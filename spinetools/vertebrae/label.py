@@ -58,6 +58,8 @@ _LEAST_CORD_MM, _LEAST_CANAL_MM = 15.0, 20.0
 _BELOW_CONUS_MM = 12.0
 #: Thinner than this the cord's tip is a nerve root, mm².
 _LEAST_CORD_MM2 = 8.0
+#: Cord below a longer gap than this is a bundle of roots that the network took for it, mm.
+_CORD_GAP_MM = 6.0
 #: How sure it is that what the network calls cord is the cord.
 _CONUS_SURE = 0.93
 #: How far in front of the canal's line bodies lie where no disc says so, mm.
@@ -241,12 +243,22 @@ def _conus(seen: Seen, line: Line, spacing: float, bottom: float) -> list[PlaceE
         s = coordinates(line, cord[:: max(1, len(cord) // 40000)] * spacing)[0]
         areas, edges = np.histogram(s, bins=np.arange(s.min(), s.max() + 2.0, 2.0))
         areas = areas * (max(1, len(cord) // 40000) * spacing**3 / 2.0)
-        real = np.flatnonzero(areas >= _LEAST_CORD_MM2)
-        if len(real) and edges[real[-1] + 1] - edges[real[0]] >= _LEAST_CORD_MM:
-            end = float(edges[real[-1] + 1])
+        first, last = _longest(areas >= _LEAST_CORD_MM2, int(_CORD_GAP_MM / 2.0))
+        if edges[last] - edges[first] >= _LEAST_CORD_MM:
+            end = float(edges[last])
             goes_on = bottom_seen - end > _BELOW_CONUS_MM
             return [PlaceEvidence(end, "conus", _CONUS_SURE, 0 if goes_on else 1)]
     return [PlaceEvidence(top_seen, "conus", _CONUS_SURE, -1)]
+
+
+def _longest(there: Bools, gap: int) -> tuple[int, int]:
+    """Return where the longest run begins and ends (exclusive), gaps of some bins bridged."""
+    where = np.flatnonzero(there)
+    if not len(where):
+        return 0, 0
+    runs = np.split(where, np.flatnonzero(np.diff(where) > gap + 1) + 1)
+    best = max(runs, key=len)
+    return int(best[0]), int(best[-1]) + 1
 
 
 # -- painting -------------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ class _Model:
     """One anatomy's tables, times the weight of the evidence."""
 
     anatomy: Anatomy
+    heard: bool  # whether the network's landmarks mean anything
     emission: FloatArray  # (N, M, S)
     first: FloatArray  # (N, M, S): nothing seen above
     last: FloatArray  # (N, M, S): nothing seen below
@@ -150,7 +151,8 @@ def solve(
     params = params or EvidenceParams()
     kinds = anatomies() if kinds is None else kinds
     kinds = kinds if variants else [kind for kind in kinds if not kind.variant]
-    models = [_model(evidence, kind, params) for kind in kinds]
+    # a network that knows no landmarks in this kind of image names none, wherever they are
+    models = [_model(evidence, kind, params, heard) for heard in (True, False) for kind in kinds]
     total = float(logsumexp([_total(model) for model in models]))
     scores: dict[tuple[int, Path], FloatArray] = {}
     for index, model in enumerate(models):
@@ -172,7 +174,7 @@ def solve(
     return Numbering(models[index].anatomy, path, best_scale, chosen, tuple(others[:9]), shares)
 
 
-def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams) -> _Model:
+def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: bool) -> _Model:
     n, weight = len(evidence.discs), params.weight
     s = [disc.s for disc in evidence.discs]
     steps = {
@@ -186,12 +188,17 @@ def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams) -> _Mod
     false = np.array([false_alarm_term(disc, params) for disc in evidence.discs])
     return _Model(
         anatomy=anatomy,
-        emission=weight * emissions(evidence, anatomy, params),
+        heard=heard,
+        emission=weight * emissions(evidence, anatomy, params, heard),
         first=weight * np.array(first),
         last=weight * np.array(last),
         steps=steps,
         false=weight * false,
-        prior=prior - logsumexp(prior) + np.log(anatomy.prior) - np.log(len(anatomy.place_mm)),
+        prior=prior
+        - logsumexp(prior)
+        + np.log(anatomy.prior)
+        - np.log(len(anatomy.place_mm))
+        + np.log(1 - params.deaf if heard else params.deaf),
         room_below=evidence.bottom - np.array(s),
     )
 
@@ -283,7 +290,9 @@ def _with_likeness(
     """
     plain = replace(params, sizes=0.0)
     models = [
-        replace(model, emission=params.weight * emissions(evidence, model.anatomy, plain))
+        replace(
+            model, emission=params.weight * emissions(evidence, model.anatomy, plain, model.heard)
+        )
         for model in models
     ]
     likeness = Likeness(evidence.shape, SCALES)

@@ -65,7 +65,7 @@ def kind(variant: str) -> Anatomy:
 def test_the_sum_over_all_matchings_is_that_of_each_one() -> None:
     small = Anatomy(("C1", "C2", "C3", "C4", "T1", "T2", "L1"))
     evidence = seen(1, 3, small)
-    model = naming._model(evidence, small, EvidenceParams())
+    model = naming._model(evidence, small, EvidenceParams(), heard=True)
     options = [None, *range(len(small.disc_names))]
     scores = []
     for path in itertools.product(options, repeat=3):
@@ -201,6 +201,18 @@ def test_what_vertebrae_look_like_names_the_mid_back() -> None:
     assert looking.chosen.probability > blind.chosen.probability + 0.1
     listed = [looking.chosen, *looking.alternatives]
     assert 0.9 < sum(candidate.probability for candidate in listed) <= 1 + 1e-9
+
+
+def test_a_network_that_names_no_landmark_may_be_deaf() -> None:
+    """T12 to the sacrum, where L5–S is not named: it costs less than a level's looks are worth."""
+    evidence = seen(18, 22, landmarks=False)
+    shape = means_of(usual())[0][18:23]
+    sure = [
+        solve(replace(evidence, shape=shape), EvidenceParams(deaf=deaf)).chosen
+        for deaf in (0.001, 0.2)
+    ]
+    assert sure[1].names == names(18, 22)
+    assert sure[1].probability > sure[0].probability or sure[0].names != names(18, 22)
 
 
 def test_looks_do_not_outvote_clear_landmarks() -> None:
