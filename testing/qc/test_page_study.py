@@ -135,6 +135,7 @@ def test_figures_are_those_of_the_theme(study, visit, theme):
         ".filter((each) => each.offsetParent).every((each) => each.naturalWidth > 100)"
     )
     # text and lines stand out from the background
+    page.js("arguments[0].scrollIntoView({block: 'center'})", images[0])
     pixels = page.pixels(f"#study-figures img.for-{theme}")
     assert pixels.max() - pixels.min() > 120
 
