@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from spinetools.batch.job import Job, Outcome, run_job
 from spinetools.batch.params import BatchParams, Folders
-from spinetools.batch.queues import Queue
+from spinetools.batch.queues import Queue, drop
 from spinetools.batch.shares import Share
 from spinetools.errors import SpinetoolsError
 from spinetools.optional import require
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: How long this machine's workers may take to come (s): an import of dask on a busy machine.
 LOCAL_START_SECONDS = 300.0
+#: How long a worker may be without a process before another is started instead (s).
+DEAD_SECONDS = 10.0
 #: Between two looks whether all workers are there (s).
 KEEP_UP_SECONDS = 5.0
 
@@ -97,6 +99,7 @@ class DaskCrew:
         self._distributed = require("distributed", "batch")
         self._looked = self._begun = time.monotonic()
         self._came = False
+        self._dead_since: dict[Any, float] = {}
 
     def workers(self) -> dict[str, str]:
         """Return the workers there are: address and name."""
@@ -158,7 +161,24 @@ class DaskCrew:
                 f"no worker has started within {LOCAL_START_SECONDS / 60:g} min; "
                 "-v 2 shows what dask says"
             )
+        else:
+            self._forget_the_dead()
         self._cluster.scale(self._jobs)
+
+    def _forget_the_dead(self) -> None:
+        """Forget workers that do not come back: dask gives up those killed while they start."""
+        here, now = set(self.workers().values()), time.monotonic()
+        for name, worker in list(self._cluster.workers.items()):
+            if str(name) in here or not _is_dead(worker):
+                self._dead_since.pop(name, None)
+            elif now - self._dead_since.setdefault(name, now) > DEAD_SECONDS:
+                del self._dead_since[name]
+                self._cluster.sync(drop, self._cluster, name)
+
+
+def _is_dead(nanny: Any) -> bool:
+    """Whether the process that starts a worker, and starts it again, has none."""
+    return nanny.status.name in ("failed", "closed") or not nanny.is_alive()
 
 
 @contextmanager
@@ -185,7 +205,8 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
         security = distributed.Security.temporary()
         if params.executor == "local":
             cluster = distributed.LocalCluster(
-                n_workers=share.jobs, threads_per_worker=1, processes=True, security=security,
+                # started below, as a worker that fails to start must not end the batch
+                n_workers=0, threads_per_worker=1, processes=True, security=security,
                 memory_limit=None, dashboard_address=None, local_directory=scratch,
                 silence_logs=talk, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )  # fmt: skip
@@ -194,6 +215,7 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
             cluster = queue.cluster(security, silence_logs=talk)
         try:
             with cluster, distributed.Client(cluster, security=security) as client:
+                cluster.scale(share.jobs)
                 yield DaskCrew(cluster, client, share.jobs, queue)
         finally:
             if queue is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shlex
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,8 @@ ASK_SECONDS = 20.0
 MOST_FAILED_STARTS = 3
 #: How often the queue may refuse a job, while no worker has ever come.
 MOST_REFUSALS = 2
+#: How long closing a job that is over may take (s).
+CLOSE_SECONDS = 30.0
 #: What queueing systems take in a path without quotes.
 _PLAIN_PATH = re.compile(r"[\w./+,@=:-]+", re.ASCII)
 
@@ -204,7 +208,7 @@ class Queue:
             raise SpinetoolsError(f"the queue refuses the jobs: {self._refusals[-1]}")
         for name, job in list(cluster.workers.items()):
             if getattr(job, "refused", False):
-                cluster.sync(_drop, cluster, name)
+                cluster.sync(drop, cluster, name)
         now = time.monotonic()
         if now - self._asked < ASK_SECONDS:
             return
@@ -218,7 +222,7 @@ class Queue:
         for name, number in waiting.items():
             if self._is_gone(number):
                 self._failed_starts += 0 if came else 1
-                cluster.sync(_drop, cluster, name)
+                cluster.sync(drop, cluster, name)
         if waiting and not here and not self._said:
             self._said = True
             logger.info("no worker yet: jobs %s wait in the queue", ", ".join(waiting.values()))
@@ -260,11 +264,12 @@ class Queue:
         return WatchedJob
 
 
-async def _drop(cluster: Any, name: Any) -> None:
-    """Forget a job that is over, so that the next ``scale`` sends another."""
-    job = cluster.workers.pop(name, None)
-    if job is not None:
-        await job.close()
+async def drop(cluster: Any, name: Any) -> None:
+    """Forget a worker or job that is over, so that the next ``scale`` starts another."""
+    over = cluster.workers.pop(name, None)
+    if over is not None:
+        with suppress(Exception):  # whatever closing it says: it is over
+            await asyncio.wait_for(over.close(), CLOSE_SECONDS)
 
 
 def _what_was_said(text: str) -> str:
