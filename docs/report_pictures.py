@@ -235,11 +235,9 @@ def photograph(report: Path, only: Sequence[str] = ()) -> None:
                 continue
             driver.execute_script(f"QC.app.theme('{theme}'); {CHOOSE}")
             # twice: what is loaded at the first time is gone to at the second
-            for _ in range(2):
+            for awaited in (DRAWN, ready):
                 driver.execute_script(code)
-                wait.until(
-                    lambda page, ready=ready: page.execute_script(f"return Boolean({ready})")
-                )
+                wait.until(lambda page, it=awaited: page.execute_script(f"return Boolean({it})"))
                 driver.execute_async_script(SETTLED)
             picture = Pillow.open(io.BytesIO(driver.get_screenshot_as_png()))
             picture.convert("RGB").save(IMAGES / f"{name}.png", optimize=True)
