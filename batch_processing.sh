@@ -9,7 +9,9 @@
 #   *_T1w, *_acq-T1w_MTS: t1    *_T2w: t2    *_T2star, *_T2starw, *_MTS, *_MTon, *_MToff: t2s
 #   *_dwi: dwi (the mean of its volumes)
 # Where <image>_levels.nii.gz (vertebral levels, 1 is C1) or <image>_discs.nii.gz (a voxel at each
-# disc, 3 is C2-C3) lies beside an image, the cord is measured at each level; else slice by slice.
+# disc, 3 is C2-C3) lies beside an image, the cord is measured at each level. Else the vertebrae are
+# labelled (st_label_vertebrae -fast), and where their numbering is certain, their levels are taken;
+# where it is not, the cord is measured slice by slice.
 # FOLDER is not written to. Results go to OUTPUT (default: runs/<name of FOLDER>), in the same
 # folders below it. A file that fails stops no other; those that did are named at the end, and the
 # exit code is then 1.
@@ -63,12 +65,34 @@ levels_of() {
     done
 }
 
+# Label the vertebrae; succeeds where the numbering is certain. Not every image shows some.
+label() {
+    local labels=$1
+    st_label_vertebrae -i "$image" -fast -o "$labels" "${report[@]}" &&
+        grep -qs '"NumberingCertain": true' "${labels%.nii.gz}.json"
+}
+
 # Segment by one method and measure the result; the names are those of process.
 segment() {
     local method=$1 command=$2
     local seg=$output/${name}_seg-$method.nii.gz
     "$command" -i "$image" -c "$contrast" -o "$seg" "${@:3}" "${report[@]}" &&
         st_process_segmentation -i "$seg" "${which[@]}" -o "$output/${name}_csa-$method.csv"
+}
+
+# Keep an image for the comparison; one that no method could read says nothing of them.
+remember() {
+    local results=("$output/${name}_seg-propseg.nii.gz" "$output/${name}_seg-deepseg.nii.gz")
+    if [ ! -e "${results[0]}" ] && [ ! -e "${results[1]}" ]; then
+        return
+    fi
+    images+=("$image")
+    pairs+=("propseg=${results[0]}" "deepseg=${results[1]}")
+    case ${which[0]} in
+    -vertfile) vertfiles+=("${which[1]}") discfiles+=(none) ;;
+    -discfile) vertfiles+=(none) discfiles+=("${which[1]}") ;;
+    *) vertfiles+=(none) discfiles+=(none) ;;
+    esac
 }
 
 # Run the chain on one image; where one method fails, the other goes on.
@@ -82,26 +106,25 @@ process() {
     while IFS= read -r word; do
         which+=("$word")
     done < <(levels_of "$stem")
+    local labels=$output/${name}_vertebrae.nii.gz
+    if [ ${#which[@]} -eq 0 ] && label "$labels"; then
+        which=(-vertfile "$labels")
+    fi
     if [ ${#which[@]} -gt 0 ]; then
         which+=(-perlevel 1)
     else
+        echo "the levels of $name are not known: measured slice by slice"
         which=(-perslice 1)
     fi
     local line=$output/${name}_centerline.nii.gz
     local status=0
-    images+=("$image")
-    pairs+=("propseg=$output/${name}_seg-propseg.nii.gz" "deepseg=$output/${name}_seg-deepseg.nii.gz")
-    case ${which[0]} in
-    -vertfile) vertfiles+=("${which[1]}") discfiles+=(none) ;;
-    -discfile) vertfiles+=(none) discfiles+=("${which[1]}") ;;
-    *) vertfiles+=(none) discfiles+=(none) ;;
-    esac
     if st_get_centerline -i "$image" -c "$contrast" -o "$line" "${report[@]}"; then
         segment propseg st_propseg -init-centerline "$line" || status=1
     else
         status=1
     fi
     segment deepseg st_deepseg_sc || status=1
+    remember
     return $status
 }
 
@@ -155,13 +178,16 @@ while IFS= read -r -d '' image; do
 done < <(find -L "$INPUT" -name derivatives -prune -o -type f \
     \( -name '*.nii.gz' -o -name '*.nii' \) -print0 | LC_ALL=C sort -z)
 
-if [ $((${#done_ones[@]} + ${#failed[@]})) -eq 0 ]; then
+count=$((${#done_ones[@]} + ${#failed[@]}))
+if [ $count -eq 0 ]; then
     echo "batch_processing.sh: $INPUT has no image whose name ends in a contrast; see -h" >&2
     exit 1
 fi
 echo
 echo "== which method"
-if ! compare; then
+if [ ${#images[@]} -eq 0 ]; then
+    echo "no method has a result"
+elif ! compare; then
     failed+=("the comparison of the methods")
 fi
 echo
@@ -171,7 +197,7 @@ fi
 if [ ${#ignored[@]} -gt 0 ]; then
     echo "left alone, as their names end in no contrast: ${ignored[*]}"
 fi
-echo "done: ${#done_ones[@]} of ${#images[@]} images, in $OUTPUT"
+echo "done: ${#done_ones[@]} of $count images, in $OUTPUT"
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}"
 fi

@@ -23,7 +23,12 @@ printf '\\tREFRESH=%s\\n' "${SPINETOOLS_QC_REFRESH:-}" >>"$LOG"
 case "$(basename "$0") $2" in st_propseg*broken*) exit 1 ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
-    -o) mkdir -p "$(dirname "$2")" && echo made >"$2" ;;
+    -o)
+        mkdir -p "$(dirname "$2")" && echo made >"$2"
+        case $2 in
+        *certain*_vertebrae*) echo '"NumberingCertain": true' >"${2%.nii.gz}.json" ;;
+        esac
+        ;;
     -qc) mkdir -p "$2" ;;
     esac
     shift
@@ -47,7 +52,7 @@ def batch(tmp_path: Path) -> Batch:
     stand_ins.mkdir()
     for name in (
         "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_process_segmentation", "st_qc",
-        "st_compare",
+        "st_compare", "st_label_vertebrae",
     ):  # fmt: skip
         (stand_ins / name).write_text(STAND_IN)
         (stand_ins / name).chmod(0o755)
@@ -145,6 +150,23 @@ def test_levels_beside_the_image_are_used(
     assert batch("study").returncode == 0
     for measure in calls(tmp_path, "st_process_segmentation"):
         assert measure[2:-3] == expected
+
+
+def test_levels_are_labelled_where_no_file_has_them(batch: Batch, tmp_path: Path) -> None:
+    make(tmp_path / "in", "certain_T2w.nii.gz", "doubtful_T2w.nii.gz")
+    make(tmp_path / "in", "known_T2w.nii.gz", "known_T2w_levels.nii.gz")
+    done = batch("in")
+    assert done.returncode == 0, done.stderr
+    labelled = [Path(call[1]).name for call in calls(tmp_path, "st_label_vertebrae")]
+    assert labelled == ["certain_T2w.nii.gz", "doubtful_T2w.nii.gz"]
+    measured = {
+        Path(c[1]).name.partition("_")[0]: c for c in calls(tmp_path, "st_process_segmentation")
+    }
+    certain = measured["certain"]
+    assert certain[certain.index("-vertfile") + 1] == "runs/in/certain_T2w_vertebrae.nii.gz"
+    assert "-perlevel" in certain
+    assert "-perslice" in measured["doubtful"]
+    assert "doubtful_T2w are not known: measured slice by slice" in done.stdout
 
 
 def test_the_report_is_refreshed_once_at_the_end(batch: Batch, tmp_path: Path) -> None:
@@ -319,5 +341,8 @@ def test_a_broken_file_is_listed_and_the_others_are_done(tmp_path: Path) -> None
         "sub-01_T2star_csa-propseg.csv", "sub-01_T2star_csa-propseg.json",
         "sub-01_T2star_seg-deepseg.json", "sub-01_T2star_seg-deepseg.nii.gz",
         "sub-01_T2star_seg-propseg.json", "sub-01_T2star_seg-propseg.nii.gz",
+        "sub-01_T2star_vertebrae.json", "sub-01_T2star_vertebrae.nii.gz",
+        "sub-01_T2star_vertebrae_dseg.tsv",
+        "sub-01_T2star_vertebrae_levels.json", "sub-01_T2star_vertebrae_levels.nii.gz",
     ]  # fmt: skip
-    assert len(report_entries(tmp_path / "runs/study/qc")) == 3
+    assert len(report_entries(tmp_path / "runs/study/qc")) == 4

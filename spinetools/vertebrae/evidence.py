@@ -226,8 +226,8 @@ def _landmark_term(
     said[:, 0] = 1 - said[:, 1:].sum(axis=1)
     average = np.full(said.shape[1], 0.04)
     average[0] = 1 - average[1:].sum()
-    heard = _as_heard(shares)
-    result: FloatArray = np.log(heard @ said.T) - np.log(heard @ average)[:, None]
+    named = _as_heard(shares)
+    result: FloatArray = np.log(named @ said.T) - np.log(named @ average)[:, None]
     return result
 
 

@@ -2,8 +2,8 @@
 
     python testing/benchmark/update_readme.py [-check]
 
-Reads results/*.tsv, which accuracy.py and speed.py wrote. With -check nothing is written, and the
-exit code is 1 where the README says something else.
+Reads results/*.tsv, which accuracy.py, vertebrae.py and speed.py wrote. With -check nothing is
+written, and the exit code is 1 where the README says something else.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ CENTRELINE, INSIDE = "centreline, mean / worst error", "centreline in the cord"
 SEGMENTATION = "Dice, area"
 #: The README shows the centreline of the command as it is; other methods are in the table.
 LINE = "st_get_centerline"
+#: Confidence of a numbering from which st_label_vertebrae does not warn (vertebrae/result.py).
+SURE = 0.8
 USES = {"test": "", "train": " (tuned on)"}
 
 
 def main() -> None:
     """Rewrite the README's blocks, or compare them."""
     old = README.read_text(encoding="utf-8")
-    new = with_block(with_block(old, "accuracy", accuracy()), "speed", speed())
+    new = old
+    for name, content in (("accuracy", accuracy), ("vertebrae", vertebrae), ("speed", speed)):
+        new = with_block(new, name, content())
     if new == old:
         print("README.md is up to date")
     elif "-check" in sys.argv[1:]:
@@ -119,6 +123,53 @@ def mean_percent(rows: list[dict[str, str]], key: str) -> str:
     found = values(rows, key)
     average = sum(found) / len(found)
     return f"{average:.0f} %" if average in (0, 100) else f"{number(average, 1)} %"
+
+
+#: Real images with labelled vertebrae, by what their names begin with.
+GROUPS = {
+    "errsm21_": "cervico-thoracic T2w: every disc from C2–C3 to T4–T5, levels of C2 and T2",
+    "errsm21crop": "its crop: posterior edges of the discs",
+    "vb1": "lumbar T1w, T2w, TIRM: order and count",
+    "vb2": "lumbar T2w: T11 to L5",
+    "vb3": "lumbar water-fat gradient echo: L1 to L5",
+    "ivd": "lumbar T2w: discs L1–L2 to L5–S",
+    "sub-verse": "lumbar CT: L1 to L5",
+    "": "SPIDER T2w, midsagittal slices: no levels known",
+}
+
+
+def vertebrae(folder: Path = RESULTS) -> str:
+    """Return the table of the vertebrae: a row a kind of image."""
+    left = read_tsv(folder / "vertebrae.tsv")
+    rows = []
+    for start, what in GROUPS.items():
+        own = [row for row in left if row["image"].startswith(start)]
+        left = [row for row in left if row not in own]
+        if not own:
+            continue
+        known = [row for row in own if row["right"] != "n/a"]
+        right = sum(row["right"] == "yes" for row in known)
+        surely_wrong = sum(
+            row["right"] == "no" and float(row["sure"] or 0) >= SURE for row in known
+        )
+        rows.append({
+            "images": what,
+            "all names right": f"{right} of {len(known)}" if known else "n/a",
+            "wrong without a warning": str(surely_wrong) if known else "n/a",
+            "mean of other figures": means_of([row["figures"] for row in own]),
+        })  # fmt: skip
+    return markdown(rows)
+
+
+def means_of(texts: Iterable[str]) -> str:
+    """Return the means of figures written as ``name value, name value``."""
+    found: dict[str, list[float]] = {}
+    for text in texts:
+        # the unit of a distance follows its name after a comma too
+        for part in filter(None, text.replace(", mm ", " [mm] ").split(", ")):
+            name, _, value = part.rpartition(" ")
+            found.setdefault(name, []).append(float(value))
+    return ", ".join(f"{name} {number(sum(v) / len(v))}" for name, v in found.items())
 
 
 def speed(folder: Path = RESULTS) -> str:

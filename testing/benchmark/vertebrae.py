@@ -277,7 +277,8 @@ def measure(
 ) -> dict[str, str]:
     """Label an image and compare."""
     began = time.monotonic()
-    row = {"image": case.name, "truth": case.kind}
+    method = "st_label_vertebrae" + " -fast" * params.fast
+    row = {"method": method, "image": case.name, "truth": case.kind}
     try:
         result = label_vertebrae(load_volume(case.image), networks=networks, params=params)
     except SpinetoolsError as error:
