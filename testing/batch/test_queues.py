@@ -186,7 +186,9 @@ def test_a_queue_made_of_files(
     commands: Path, study: Path, tmp_path: Path, write_script: WriteScript
 ) -> None:
     """PBS's commands, which start the jobs right here: the whole way through dask-jobqueue."""
-    put(commands, "qsub", f'setsid bash "$1" >{tmp_path}/job.out 2>&1 & echo $!.here')
+    # as a queue does, the script is copied before the command returns: it is deleted then
+    keep = f'job={tmp_path}/job-$$.sh; cp "$1" "$job"'
+    put(commands, "qsub", f'{keep}; setsid bash "$job" >{tmp_path}/job.out 2>&1 & echo $!.here')
     put(commands, "qdel", 'kill -9 -- "-${1%%.*}"')
     script = write_script('echo "$1 $OMP_NUM_THREADS" >"$PATH_RESULTS/$1"')
     params = BatchParams(script, study, tmp_path / "out", executor="pbs", threads=2, memory_gb=1)
