@@ -26,8 +26,8 @@ def get_parser() -> StParser:
     parser = StParser(
         "st_compare",
         DESCRIPTION,
-        "st_compare -i a_T2w.nii.gz b_T2w.nii.gz \\\n"
-        "    -s propseg=a_prop.nii.gz b_prop.nii.gz -s deepseg=a_deep.nii.gz b_deep.nii.gz "
+        "st_compare -i a_T2w.nii.gz b_T2w.nii.gz "
+        "-s propseg=a_prop.nii.gz b_prop.nii.gz -s deepseg=a_deep.nii.gz b_deep.nii.gz "
         "-qc qc",
     )
     group = parser.add_argument_group("input: one file an image in every list, in their order")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -237,7 +236,8 @@ def test_st_pilot_from_scans_to_its_report(run: Run, folder: Path) -> None:
         assert run("st_crop_image", "-i", f"made/{name}", "-o", f"scans/{name}", "-xmin", 90,
                    "-xmax", 270, "-ymin", 60, "-ymax", 300).code == 0  # fmt: skip
     # one file that no method can segment
-    shutil.copy(made(folder, "flat", 4.5), folder / "scans/sub-33_T2w.nii.gz")
+    empty = Image(np.full((40, 40, 30), 7, np.float32), Space((40, 40, 30), np.eye(4)))
+    empty.save(folder / "scans/sub-33_T2w.nii.gz")
     before = sorted((folder / "scans").iterdir())
     done = run("st_pilot", "-path-data", "scans", "-o", "which")
     assert done.code == 0, done.err
