@@ -62,6 +62,9 @@ _LEAST_CORD_MM2 = 8.0
 _CORD_GAP_MM = 6.0
 #: How sure it is that what the network calls cord is the cord.
 _CONUS_SURE = 0.93
+#: Vertebrae reach this far from the canal's line to the front, back and side: a large lumbar body
+#: and half the canal, a long spinous process, the wing of the sacrum, each with room to spare, mm.
+_FRONT_MM, _BACK_MM, _SIDE_MM = 65.0, 95.0, 80.0
 #: How far in front of the canal's line bodies lie where no disc says so, mm.
 _AHEAD_MM = 20.0
 
@@ -282,9 +285,8 @@ def _paint(
             discs, numbering.path, numbering.anatomy, numbering.scale, line,
             _reach(line, ahead, numbers.shape, spacing),
         )  # fmt: skip
-        named = name_vertebrae(
-            seen.masks, planes, numbering.anatomy, numbering.scale, line, spacing
-        )
+        masks = tuple(_near(mask, line, spacing) for mask in seen.masks)
+        named = name_vertebrae(masks, planes, numbering.anatomy, numbering.scale, line, spacing)
         numbers[:] = named
     for disc, index in zip(discs, numbering.path, strict=True):
         if index is not None:
@@ -296,6 +298,16 @@ def _paint(
     cord, canal = close_canal(cord, canal, numbers == 0, spacing)
     numbers[canal], numbers[cord] = CANAL, CORD
     return numbers
+
+
+def _near(bone: Bools, line: Line, spacing: float) -> Bools:
+    """Leave out what a network took for bone where no vertebra reaches: faces, skin, the pelvis."""
+    where = np.argwhere(bone)
+    _, aside, ahead, _ = coordinates(line, where * spacing)
+    far = (ahead > _FRONT_MM) | (ahead < -_BACK_MM) | (np.abs(aside) > _SIDE_MM)
+    result = bone.copy()
+    result[tuple(where[far].T)] = False
+    return result
 
 
 def _names(numbering: Numbering, params: LabelParams) -> dict[int, str]:
