@@ -199,10 +199,17 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def _end_steps(folder: Path) -> None:
-    """End what outlived its daemon; the command that was run with this SLURM is over by now."""
-    for pid in processes_of(folder):
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    """End what outlived its daemon; the command that was run with this SLURM is over by now.
+
+    A killed process is there for a moment more, and one that was just being started comes late:
+    so until none is left.
+    """
+    until = time.monotonic() + 20
+    while (left := processes_of(folder)) and time.monotonic() < until:
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":
