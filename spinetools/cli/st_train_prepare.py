@@ -59,10 +59,17 @@ def get_parser() -> StParser:
         help="voxels without a label are background; nobody knows (ignore); or background where "
         "discs are labelled and unknown above and below (span) (default background)",
     )  # fmt: skip
+    group.add_argument(
+        "-lowest", metavar="DISC",
+        help="where labels tell no levels: which disc the lowest one is, e.g. disc_L5_S; those "
+        "above it follow",
+    )  # fmt: skip
     group.add_argument("-list", metavar="FILE", help="names of the images to take, one a line")
     group.add_argument(
-        "-noaug", action="store_true", help="no augmented copies of the images with labels"
-    )
+        "-copies", type=number_in(0, kind=int), default=3, metavar="N",
+        help="randomly changed copies of each image with labels (default 3)",
+    )  # fmt: skip
+    group.add_argument("-noaug", action="store_true", help="no such copies, as -copies 0")
     return parser
 
 
@@ -76,8 +83,9 @@ def run(args: argparse.Namespace) -> None:
     layout, numbers = Layout(Path(args.folder)), dataset_numbers(args.dataset)
     if args.i:
         params = LabelParams(
-            args.label_scheme, args.values, args.unlabelled, copies=0 if args.noaug else 3
-        )
+            args.label_scheme, args.values, args.unlabelled,
+            copies=0 if args.noaug else args.copies, lowest=args.lowest,
+        )  # fmt: skip
         prepare_labelled(layout, numbers, Path(args.i), params, args.list, args.seed)
     if args.phantoms:
         prepare_phantoms(layout, numbers, args.phantoms, args.seed)

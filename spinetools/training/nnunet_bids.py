@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from spinetools.errors import InputError, SpaceMismatch
 from spinetools.files import strip_nifti_suffix
-from spinetools.image import Image, load_mask, load_volume
+from spinetools.image import Image, Space, load_mask, load_volume
 from spinetools.labels import LEVELS, find_scheme, numbering, structures
 from spinetools.models.classes import Levels
 from spinetools.training.augment import Augmentation, changed
@@ -27,6 +28,8 @@ UInt8Array = npt.NDArray[np.uint8]
 LABEL_ENDINGS = ("_seg", "_dseg", "_labels", "_label")
 #: Random changes to copies of an image: intensities, blur, coil and noise, but not its place.
 COPIES = Augmentation(repaint=0.0, crop=0.0, blur=0.8, noise=0.05, invert=0.15)
+#: A smaller piece is not a disc of its own, only a part of one (mm³).
+SMALLEST_DISC_MM3 = 300.0
 #: Value of voxels of which nothing is known, while labels are being read.
 _UNKNOWN = 255
 
@@ -46,12 +49,17 @@ class LabelParams:
         background from the highest disc to the lowest one, unknown above and below.
     copies
         Randomly changed copies of each image.
+    lowest
+        Which disc of the label table the lowest labelled one is, where the labels name none
+        (``disc_L5_S`` for SPIDER, whose levels are counted from there: van der Graaf 2024); those
+        above it follow one by one. None leaves them discs of unknown level.
     """
 
     scheme: str | None = None
     values: str | None = None
     unlabelled: str = "background"
     copies: int = 3
+    lowest: str | None = None
 
 
 def prepare_labelled(
@@ -166,10 +174,42 @@ def read_pair(
         raise InputError(f"{label_path} has the label {max(values)}, expected at most 254")
     names = value_names(values, params, label_path)
     labels = mask.data.astype(np.uint8)
+    if params.lowest is not None:
+        labels, names = _name_discs(labels, names, params.lowest, mask.space, label_path)
     if params.unlabelled != "background":
         labels = _unlabelled(labels, names, params.unlabelled == "span")
         names = {**names, _UNKNOWN: "unlabelled"}
     return image, labels, names
+
+
+def _name_discs(
+    labels: UInt8Array, names: dict[int, str], lowest: str, space: Space, path: object
+) -> tuple[UInt8Array, dict[int, str]]:
+    """Name discs of unknown level from the lowest one upwards; small pieces stay unnamed."""
+    order = Levels().disc_names[::-1]
+    if lowest not in order:
+        raise InputError(f"-lowest {lowest!r}: expected a disc of labels.tsv, e.g. {order[0]}")
+    above = order[order.index(lowest) :]
+    unnamed = [value for value, name in names.items() if name == "any_disc"]
+    parts = cc3d.connected_components(np.isin(labels, unnamed), connectivity=26)
+    found = cc3d.statistics(parts)
+    smallest = SMALLEST_DISC_MM3 / space.voxel_volume
+    wanted = [part for part in range(1, len(found["voxel_counts"]))
+              if found["voxel_counts"][part] >= smallest]  # fmt: skip
+    if not wanted or len(wanted) > len(above):
+        raise InputError(
+            f"{path} has {len(wanted)} discs of unknown level, expected 1 to {len(above)} to count "
+            f"from {lowest} upwards"
+        )
+    free = [value for value in range(_UNKNOWN - 1, 0, -1) if value not in names]
+    labels, names = labels.copy(), dict(names)
+    heights = found["centroids"][:, 2]
+    for part, name, value in zip(
+        sorted(wanted, key=lambda one: float(heights[one])), above, free, strict=False
+    ):
+        labels[parts == part] = value
+        names[value] = name
+    return labels, names
 
 
 def value_names(values: Sequence[int], params: LabelParams, path: object) -> dict[int, str]:

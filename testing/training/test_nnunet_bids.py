@@ -116,6 +116,24 @@ def test_what_is_not_labelled(unlabelled: str, expected: int, tmp_path: Path) ->
     assert target[3, 5, 13] == 4
 
 
+def test_discs_are_counted_from_the_lowest(tmp_path: Path) -> None:
+    labels = boxes({"canal": 3, "low": 1, "disc": 2, "high": 1, "disc2": 2, "top": 1})
+    labels[0, 0, 29] = 2  # too small to be a disc: counted neither, nor named
+    save(tmp_path / "data", "sub-1", labels)
+    params = LabelParams(values=SPIDER, unlabelled="span", lowest="disc_L5_S", copies=0)
+    for number, expected in ((101, ("disc_L5_S", "disc")), (102, ("disc_L5_S", "disc_even"))):
+        layout, classes = Layout(tmp_path / str(number)), DATASETS[number].classes
+        prepare_labelled(layout, [number], tmp_path / "data", params)
+        (target,) = targets(layout, number).values()
+        for rows, name in zip((slice(9, 11), slice(16, 18)), expected, strict=True):
+            assert set(np.unique(target[1:7, 4:9, rows])) == {classes.index(name)}
+        assert target[0, 0, 29] == DATASETS[number].code("any_disc", column_of({}))
+    for wrong, lowest in (("expected a disc", "L5"), ("2 discs", "disc_C2_C3")):
+        params = LabelParams(values=SPIDER, lowest=lowest)
+        with pytest.raises(InputError, match=wrong):
+            prepare_labelled(Layout(tmp_path / "none"), [101], tmp_path / "data", params)
+
+
 def test_copies_differ_in_the_image_alone_and_stay_in_one_fold(tmp_path: Path) -> None:
     source, layout = tmp_path / "in", Layout(tmp_path / "out")
     save(source, "sub-1_a", boxes({"high": 20}))
