@@ -84,9 +84,7 @@ def agreement(ours: Path, theirs: Path) -> float:
     if not one.space.same_as(other.space):
         sys.exit(f"{ours} and {theirs} lie on different grids")
     found = np.argwhere(one.data > 0)
-    box = tuple(
-        slice(low, high + 1) for low, high in zip(found.min(0), found.max(0), strict=True)
-    )
+    box = tuple(slice(low, high + 1) for low, high in zip(found.min(0), found.max(0), strict=True))
     a, b = one.data[box], other.data[box]
     same = (a == b) & (a > 0) & (a < len(STEP1))
     return float(2 * same.sum() / ((a > 0).sum() + (b > 0).sum()))
