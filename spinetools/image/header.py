@@ -19,6 +19,17 @@ from spinetools.image.space import FloatArray, Space
 QUATERNION_SLACK = 1e-5
 #: NIfTI's code "aligned": a position that refers to some other image, not to a scanner.
 CODE_ALIGNED = 2
+#: Transform codes that the standard defines go from 0 (unknown) to 5 (other template).
+LAST_CODE = 5
+#: A voxel between a nanometre and a kilometre, no further away than the moon: a header that says
+#: something else is damaged, and numbers beyond it overflow in what is worked out from them.
+LEAST_MM, MOST_MM, FURTHEST_MM = 1e-6, 1e6, 4e11
+
+
+def known_code(header: nib.Nifti1Header, field: str) -> int:
+    """Return a transform's code; one that the standard does not know counts as "aligned"."""
+    code = max(0, int(header[field]))
+    return code if code <= LAST_CODE else CODE_ALIGNED
 
 
 def sform_of(header: nib.Nifti1Header) -> FloatArray | None:
@@ -46,9 +57,9 @@ def qform_of(header: nib.Nifti1Header) -> FloatArray | None:
 
 
 def voxel_size_is_valid(header: nib.Nifti1Header) -> bool:
-    """Whether the three voxel sizes (pixdim) are finite and above zero."""
+    """Whether the three voxel sizes (pixdim) are above zero, and such as a voxel can have."""
     zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
-    return bool(np.isfinite(zooms).all() and (zooms > 0).all())
+    return bool(((zooms >= LEAST_MM) & (zooms <= MOST_MM)).all())
 
 
 def affine_of(header: nib.Nifti1Header, name: str) -> FloatArray:
@@ -107,12 +118,12 @@ def moved(
     new = header.copy()
     sform, qform = sform_of(header), qform_of(header)
     if qform is not None:
-        new.set_qform(qform @ move, code=int(header["qform_code"]))
+        new.set_qform(qform @ move, code=known_code(header, "qform_code"))
     else:
         new["qform_code"] = 0
         new["pixdim"][1:4] = new_space.spacing
     if sform is not None:
-        new.set_sform(sform @ move, code=int(header["sform_code"]))
+        new.set_sform(sform @ move, code=known_code(header, "sform_code"))
     elif qform is None:
         # neither is set: the place would be lost with the old shape, so write it down
         new.set_sform(new_space.affine, code=CODE_ALIGNED)
@@ -146,7 +157,7 @@ def with_sform_from_qform(header: nib.Nifti1Header, name: str) -> nib.Nifti1Head
             f"{name} has no usable qform (code 0, or damaged); {_mend(name, None, None)}"
         )
     new = header.copy()
-    new.set_sform(qform, code=int(header["qform_code"]))
+    new.set_sform(qform, code=known_code(header, "qform_code"))
     return new
 
 
@@ -166,18 +177,18 @@ def with_qform_from_sform(header: nib.Nifti1Header, name: str) -> nib.Nifti1Head
             f"{name} has no usable sform (code 0, or damaged); {_mend(name, None, None)}"
         )
     new = header.copy()
-    new.set_qform(sform, code=int(header["sform_code"]))
+    new.set_qform(sform, code=known_code(header, "sform_code"))
     return new
 
 
 def _usable(affine: FloatArray) -> FloatArray | None:
     """Return the affine where it is finite and a voxel has a volume."""
-    if not np.isfinite(affine).all():
+    if not (np.abs(affine) <= FURTHEST_MM).all():  # false for NaN, too
         return None
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if (lengths == 0).any() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
+    if ((lengths < LEAST_MM) | (lengths > MOST_MM)).any():
         return None
-    return affine
+    return affine if abs(np.linalg.det(affine[:3, :3] / lengths)) >= 1e-6 else None
 
 
 def _mend(name: str, sform: FloatArray | None, qform: FloatArray | None) -> str:

@@ -7,8 +7,11 @@ header is read as it is, so that a broken one can be refused, shown, and mended 
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +26,16 @@ from nibabel.wrapstruct import WrapStructError
 
 from spinetools.errors import InputError
 from spinetools.files import atomic_path, nifti_suffix
+from spinetools.image.claims import check_claims, check_size, read_extensions, read_to_end
+from spinetools.image.header import known_code
 
 Array = npt.NDArray[Any]
 
 #: What reading a truncated or damaged file raises, depending on where it breaks.
-READ_ERRORS = (OSError, EOFError, ValueError, zlib.error)
+READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, zlib.error)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_BYTES = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
-#: Transform codes that the standard defines go from 0 (unknown) to 5 (other template).
-_LAST_CODE, _ALIGNED = 5, 2
 
 
 def read_header(path: str | os.PathLike[str]) -> nib.Nifti1Header:
@@ -52,14 +55,16 @@ def read_header(path: str | os.PathLike[str]) -> nib.Nifti1Header:
             known = sizes & _HEADER_BYTES.keys()
             if not known:
                 raise InputError(f"{path} is not a NIfTI image: it has no NIfTI header")
-            stream.seek(0)
-            header = _HEADER_BYTES[known.pop()].from_fileobj(stream, check=False)
+            kind = _HEADER_BYTES[known.pop()]
+            header = kind(start + stream.read(kind.sizeof_hdr - len(start)), check=False)
+            if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
+                raise InputError(f"{path} is not a NIfTI image: its header does not say n+1 or n+2")
+            check_claims(header, path)
+            read_extensions(header, stream, path)
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: you have no permission to") from error
     except (HeaderDataError, WrapStructError, *READ_ERRORS) as error:
-        raise InputError(f"{path} cannot be read: truncated or damaged ({error})") from error
-    if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
-        raise InputError(f"{path} is not a NIfTI image: its header does not say n+1 or n+2")
+        raise InputError(f"{path} cannot be read: truncated or damaged ({_said(error)})") from error
     return header
 
 
@@ -90,14 +95,15 @@ class Voxels:
             return self._slice(ArrayProxy(str(self.path), self.header), volume)
         with gzip.open(self.path, "rb") as stream:
             data = self._slice(ArrayProxy(stream, self.header), volume)
-            while stream.read(1 << 20):  # gzip compares the check sum when it meets the end
-                pass
+            read_to_end(stream, self.path)
         return data
 
     def _slice(self, proxy: ArrayProxy, volume: int | None) -> Array:
-        if volume is None:
-            return np.asarray(proxy).reshape(self.shape)
-        return np.asarray(proxy.reshape(self.shape)[..., volume])
+        # a scale factor may take values to infinity, which is looked for in the result
+        with np.errstate(all="ignore"):
+            if volume is None:
+                return np.asarray(proxy).reshape(self.shape)
+            return np.asarray(proxy.reshape(self.shape)[..., volume])
 
 
 def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Voxels:
@@ -114,8 +120,8 @@ def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Voxel
         stored = tuple(int(n) for n in header.get_data_shape())
         voxel_type = header.get_data_dtype()
         proxy = ArrayProxy(str(path), header)
-    except (HeaderDataError, KeyError, ValueError) as error:
-        raise InputError(f"{path} has a damaged header: {error}") from error
+    except (HeaderDataError, KeyError, ValueError, OverflowError) as error:
+        raise InputError(f"{path} has a damaged header: {_said(error)}") from error
     shape = stored
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -126,13 +132,8 @@ def open_voxels(path: str | os.PathLike[str], header: nib.Nifti1Header) -> Voxel
         raise InputError(f"{path} is {dimensions}D {stored}, expected a 3D or 4D image")
     if voxel_type.names is not None or voxel_type.kind not in "iuf":
         raise InputError(f"{path} has voxels of type {voxel_type}, expected one real number each")
-    if nifti_suffix(path) == ".nii":
-        expected = int(proxy.offset) + int(np.prod(stored, dtype=object)) * voxel_type.itemsize
-        if path.stat().st_size < expected:
-            raise InputError(
-                f"{path} is truncated: {path.stat().st_size} bytes, expected {expected}; "
-                "fetch it again"
-            )
+    expected = int(proxy.offset) + int(np.prod(stored, dtype=object)) * voxel_type.itemsize
+    check_size(path, expected, compressed=nifti_suffix(path) == ".nii.gz")
     return Voxels(path, shape, voxel_type, header)
 
 
@@ -161,7 +162,7 @@ def read_voxels(source: Voxels | Array, name: str, volume: int | None = None) ->
             data = np.asarray(source if volume is None else source[..., volume])
     except READ_ERRORS as error:
         raise InputError(
-            f"{name} cannot be read: truncated or damaged ({error}); fetch it again"
+            f"{name} cannot be read: truncated or damaged ({_said(error)}); fetch it again"
         ) from error
     stored = source.dtype
     if data.dtype.kind == "f" and (
@@ -169,7 +170,8 @@ def read_voxels(source: Voxels | Array, name: str, volume: int | None = None) ->
     ):
         return data.astype(np.float64, copy=False)
     if data.dtype.kind == "f" and stored.kind in "iu":
-        return data.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # infinity is looked for by those who mind
+            return data.astype(np.float32, copy=False)
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 
@@ -183,10 +185,9 @@ def write(path: str | os.PathLike[str], data: Array, header: nib.Nifti1Header) -
     """
     header = _fitting(header, data)
     image_class = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    # affine=None: nibabel then leaves sform, qform and their codes as they are
-    image = image_class(data, None, header, dtype=data.dtype)
-    with atomic_path(path) as temporary:
-        nib.save(image, temporary)
+    with _silent(), atomic_path(path) as temporary:
+        # affine=None: nibabel then leaves sform, qform and their codes as they are
+        nib.save(image_class(data, None, header, dtype=data.dtype), temporary)
 
 
 def disk_type(data: Array, dtype: npt.DTypeLike | None, name: str) -> Array:
@@ -274,6 +275,25 @@ def _fitting(header: nib.Nifti1Header, data: Array) -> nib.Nifti1Header:
     if header["pixdim"][0] not in (-1, 1):  # the standard reads 0 as 1
         header["pixdim"][0] = 1
     for code in ("sform_code", "qform_code"):
-        if not 0 <= int(header[code]) <= _LAST_CODE:
-            header[code] = 0 if int(header[code]) < 0 else _ALIGNED
+        header[code] = known_code(header, code)
+    # what the input said of itself may be wrong: nibabel works out 0, the others are constants
+    header["vox_offset"], header["magic"] = 0, header.single_magic
+    if isinstance(header, nib.Nifti2Header):
+        header["eol_check"] = nib.Nifti2Header()["eol_check"]
     return header
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep nibabel from telling the terminal about fields that are kept as they were."""
+    talker = logging.getLogger("nibabel.global")
+    before, talker.disabled = talker.disabled, True
+    try:
+        yield
+    finally:
+        talker.disabled = before
+
+
+def _said(error: Exception) -> str:
+    """Return a library's message in one line."""
+    return " ".join(str(error).split())
