@@ -127,6 +127,21 @@ def find_discs(
     return sorted(seen, key=lambda found: found.s)
 
 
+def measure_disc(voxels: Indices, line: Line, spacing: float, shape: tuple[int, ...]) -> DiscSeen:
+    """Measure a disc whose voxels are known, as :func:`find_discs` measures those it finds.
+
+    Parameters
+    ----------
+    voxels
+        (N, 3) indices in a grid that runs right, front and up.
+    line
+        The canal's line.
+    spacing, shape
+        Of the isotropic grid.
+    """
+    return _measured(voxels, np.ones(shape, np.float32), (), line, spacing, shape)
+
+
 def _split(group: Indices, line: Line, spacing: float) -> list[Indices]:
     """Cut discs that have grown together: voxels go to the nearest of the planes fitted to them.
 

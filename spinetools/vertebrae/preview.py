@@ -33,9 +33,7 @@ def save_preview(result: SpineLabels, path: str | os.PathLike[str]) -> Path:
         Ends with ``.png``, ``.jpg`` or ``.jpeg``.
     """
     path = Path(path)
-    columns = _midline(result)
-    grey = _window(_slice(np.asarray(result.working.data), columns))
-    numbers = _slice(result.numbers, columns)
+    grey, numbers = midsagittal(result)
     colours = np.zeros((256, 3))
     for number in np.unique(result.numbers[result.numbers > 0]):
         colours[number] = colour_of(result.names[int(number)])
@@ -53,6 +51,22 @@ def save_preview(result: SpineLabels, path: str | os.PathLike[str]) -> Path:
     with atomic_path(path) as temporary:
         canvas.save(temporary, format="PNG" if path.suffix.lower() == ".png" else "JPEG")
     return path
+
+
+def midsagittal(result: SpineLabels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """Cut an image and its labels along the canal from side to side.
+
+    Returns
+    -------
+    grey, numbers
+        0 to 255, and working numbers: rows from above, columns from behind to the front, on the
+        working grid.
+    """
+    columns = _midline(result)
+    return (
+        _window(_slice(np.asarray(result.working.data), columns)),
+        _slice(result.numbers, columns),
+    )
 
 
 def _midline(result: SpineLabels) -> npt.NDArray[np.intp]:

@@ -116,12 +116,14 @@ def _shapes(result: SpineLabels) -> dict[str, dict[str, float]]:
     anatomy = result.numbering.anatomy
     tube = _Tube(result)
     for disc in result.discs:
-        voxels = _places(result, numbers[disc.name])
+        voxels = places_of(result, numbers[disc.name])
         if len(voxels) >= _LEAST_VOXELS:
-            axes = _axes(result, _local(result, disc.centre), _turned(result, disc.normal))
+            axes = axes_at(
+                result, local_place(result, disc.centre), local_turn(result, disc.normal)
+            )
             shapes[disc.name] = _heights(voxels, axes, spacing)
             shapes[disc.name] |= {"depth_mm": disc.depth, "width_mm": disc.width}
-            shapes[disc.name] |= tube.diameters(_local(result, disc.centre))
+            shapes[disc.name] |= tube.diameters(local_place(result, disc.centre))
     for index, level in enumerate(anatomy.vertebrae):
         above = by_name.get(anatomy.disc_names[index - 2]) if index >= 2 else None
         below = by_name.get(anatomy.disc_names[index - 1]) if index >= 1 else None
@@ -138,10 +140,10 @@ def _body(
     result: SpineLabels, number: int, above: NamedDisc, below: NamedDisc
 ) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray]] | None:
     """Return a vertebral body's voxels (mm), its middle, and its axes: up, front, right."""
-    top, bottom = _local(result, above.centre), _local(result, below.centre)
-    up = _turned(result, above.normal) + _turned(result, below.normal)
-    axes = _axes(result, (top + bottom) / 2, up / np.linalg.norm(up))
-    voxels = _places(result, number)
+    top, bottom = local_place(result, above.centre), local_place(result, below.centre)
+    up = local_turn(result, above.normal) + local_turn(result, below.normal)
+    axes = axes_at(result, (top + bottom) / 2, up / np.linalg.norm(up))
+    voxels = places_of(result, number)
     depths = [d for d in (above.depth, below.depth) if np.isfinite(d)]
     if not depths or len(voxels) < _LEAST_VOXELS:
         return None
@@ -154,13 +156,13 @@ def _body(
     return voxels[body], (top + bottom) / 2, axes
 
 
-def _places(result: SpineLabels, number: int) -> FloatArray:
+def places_of(result: SpineLabels, number: int) -> FloatArray:
     """Return the voxels of a structure, in mm."""
     places: FloatArray = np.argwhere(result.numbers == number) * np.float64(result.space.spacing[0])
     return places
 
 
-def _axes(
+def axes_at(
     result: SpineLabels, place: FloatArray, up: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return unit vectors up, front and right at a place on the working grid."""
@@ -222,13 +224,13 @@ class _Tube:
         return found
 
 
-def _local(result: SpineLabels, world: FloatArray) -> FloatArray:
+def local_place(result: SpineLabels, world: FloatArray) -> FloatArray:
     """Return a world place in mm from the working grid's first voxel."""
     local: FloatArray = result.space.to_voxel(world) * np.asarray(result.space.spacing)
     return local
 
 
-def _turned(result: SpineLabels, world: FloatArray) -> FloatArray:
+def local_turn(result: SpineLabels, world: FloatArray) -> FloatArray:
     """Return a world direction along the working grid's axes."""
     axes = result.space.affine[:3, :3] / np.asarray(result.space.spacing)
     turned: FloatArray = np.linalg.solve(axes, world)
