@@ -34,6 +34,7 @@ SHIPPED_MODEL = Path(__file__).resolve().parents[2] / "data" / "models" / "optic
 
 #: Commands that read no image.
 WITHOUT_IMAGE = {
+    "st_check", "st_completion", "st_download_data",
     "st_phantom", "st_models", "st_train_prepare", "st_train", "st_export_onnx", "st_run_batch",
     "st_pilot",  # an image that cannot be used is a failure of the methods, not an error
 }  # fmt: skip
