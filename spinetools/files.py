@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import OutputError
+from spinetools.series import series_name
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
@@ -68,7 +69,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file (UTF-8) atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # the same bytes on every system: Windows would write its own line ends
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
@@ -77,7 +79,13 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
 
 
 def strip_nifti_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the file's name without its folder and without ``.nii`` or ``.nii.gz``."""
+    """Return the file's name without its folder and without ``.nii`` or ``.nii.gz``.
+
+    Of a DICOM folder or zip, what its outputs are called after.
+    """
+    named = series_name(path)
+    if named is not None:
+        return named
     name = Path(path).name
     for suffix in NIFTI_SUFFIXES:
         if name.lower().endswith(suffix):

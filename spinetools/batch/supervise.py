@@ -26,7 +26,9 @@ from typing import IO, Any
 from spinetools.batch.job import Job, Outcome
 from spinetools.batch.params import search_path
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    fcntl = resource = None  # every use of them stands behind the same question
+else:
     import fcntl
     import resource
 
@@ -120,7 +122,7 @@ class Supervisor:
             start_new_session=True,
             **kept,
         )
-        if self._lock is not None:
+        if sys.platform != "win32" and self._lock is not None:
             os.pwrite(self._lock, f"{socket.gethostname()} {self.process.pid}\n".encode(), 0)
         if self.ended_for:  # the worker was lost meanwhile
             self.end(self.ended_for)
@@ -217,6 +219,8 @@ class Supervisor:
 
 def _try_lock(handle: int) -> bool | None:
     """Lock a file; False where another holds it, None where there are no such locks."""
+    if sys.platform == "win32":
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

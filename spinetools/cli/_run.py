@@ -47,6 +47,7 @@ def execute(
     143 and 129 interrupted, terminated or hung up, with temporary files removed. An unknown
     exception keeps its traceback.
     """
+    _write_what_can_be_written()
     args = parser.parse_args(argv)
     args.prog = parser.prog
     args.command_line = shlex.join([parser.prog, *(sys.argv[1:] if argv is None else argv)])
@@ -81,7 +82,8 @@ def load_input(args: argparse.Namespace) -> Any:
     """Load the image of ``-i`` (and ``-volume``) as a command works on it."""
     from spinetools.image import load_volume
 
-    return load_volume(args.i, volume=getattr(args, "volume", None))
+    contrast = getattr(args, "c", None)
+    return load_volume(args.i, volume=getattr(args, "volume", None), contrast=contrast)
 
 
 def write_sidecar(
@@ -110,6 +112,12 @@ def write_sidecar(
     from spinetools.files import sidecar_path, write_json
 
     names = [str(source) for source in sources]
+    in_place = any(os.path.realpath(name) == os.path.realpath(path) for name in names)
+    if getattr(args, "derivatives", None) is not None:
+        from spinetools.cli._bids import bids_fields
+
+        names, said = bids_fields(args.derivatives, path, names)
+        extra = {**said, **extra}
     content: dict[str, Any] = {
         "Sources": names,
         "SpatialReference": names[0] if names else "n/a",
@@ -119,7 +127,6 @@ def write_sidecar(
     }
     content.update(extra)
     sidecar = sidecar_path(path)
-    in_place = any(os.path.realpath(name) == os.path.realpath(path) for name in names)
     try:
         kept = _fields_to_keep(sidecar, in_place)
     except ValueError:
@@ -148,6 +155,16 @@ def announce(
         print(f"view: fsleyes {' '.join(parts)}")
     if getattr(args, "qc", None):
         print(f"qc: {Path(args.qc, 'index.html').resolve()}")
+
+
+def _write_what_can_be_written() -> None:
+    """Escape what a stream's encoding lacks, as stderr does: ``−`` must not end a command.
+
+    A pipe on Windows knows some 250 characters only.
+    """
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and sys.stdout.errors == "strict":
+        reconfigure(errors="backslashreplace")
 
 
 class _Handler(logging.Handler):

@@ -40,8 +40,8 @@ def get_parser() -> StParser:
         "with CUDA)",
     )  # fmt: skip
     group.add_argument(
-        "-device", choices=("auto", "cpu", "cuda"), default="auto",
-        help="where (default auto: CUDA where there is one)",
+        "-device", default="auto", metavar="{auto,cpu,cuda[:N],mps}",
+        help="where (default auto: CUDA where there is one, else the processor)",
     )  # fmt: skip
     group.add_argument(
         "-threads", type=number_in(1, kind=int), default=1, metavar="N",

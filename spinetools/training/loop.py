@@ -1,4 +1,4 @@
-"""The training loop that all networks share: seeded, resumable, on CPU or CUDA."""
+"""The training loop that all networks share: seeded, resumable, on any device."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from spinetools.files import atomic_path
+from spinetools.infer.nnunet import torch_device
 from spinetools.training.provenance import commit
 
 __all__ = ["Schedule", "commit", "fit", "load_checkpoint", "soft_loss"]
@@ -47,6 +48,8 @@ class Schedule:
         Compute in bfloat16 where that does no harm. Not for volumes that shrink to two voxels along
         their first axis: there torch 2.13 returns a wrong gradient of 3D convolutions on the CPU
         (measured: not even the same one twice).
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``.
     """
 
     steps: int
@@ -57,6 +60,7 @@ class Schedule:
     checkpoint_s: float = 120.0
     log_steps: int = 100
     bf16: bool = True
+    device: str = "auto"
 
 
 def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
@@ -65,7 +69,8 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
     A step's samples depend on the seed and the step only, however often the run is resumed.
     """
     torch.set_num_threads(schedule.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch_device(schedule.device)
+    logger.info("training on %s", device)
     net.to(device)
     optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.learning_rate, weight_decay=1e-4)
     checkpoint, log = folder / "checkpoint.pt", folder / "log.tsv"
@@ -83,7 +88,7 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
             group["lr"] = _rate(step, schedule)
         parts = draw(np.random.default_rng([schedule.seed, step]))
         image, target = (part.to(device) for part in parts)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16 and device.type != "mps"):
             logits = net(image)
         loss = soft_loss(logits.float(), target, step < schedule.dice_share * schedule.steps)
         optimiser.zero_grad()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import InputError
+from spinetools.infer.nnunet import torch_device
 from spinetools.optional import require
 from spinetools.training.nnunet_dataset import Layout
 from spinetools.training.nnunet_targets import DATASETS
@@ -39,7 +40,7 @@ class Run:
     steps
         Iterations in all, those of earlier runs included; None for the trainer's own number.
     device
-        ``auto``, ``cpu`` or ``cuda``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``.
     threads
         Of torch, on the CPU.
     seed
@@ -100,18 +101,23 @@ def make_trainer(layout: Layout, number: int, fold: int | str, run: Run) -> Spin
 
 
 def choose(name: str) -> torch.device:
-    """Return the device of a name.
+    """Return the device of a name, and say which it is.
 
     Raises
     ------
-    InputError
-        When there is no CUDA device and one is asked for.
+    InputError, ModelError
+        When there is no such device; see :func:`spinetools.infer.nnunet.torch_device`.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("-device cuda: torch sees no CUDA device here; take -device cpu or auto")
-    return torch.device(name)
+    device: torch.device = torch_device(name)
+    logger.info("training on %s", describe_device(device))
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a device in words, with the card's name where there is one."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return "the processor" if device.type == "cpu" else f"Apple's graphics ({device})"
 
 
 def _epoch(trainer: SpineTrainer) -> int:

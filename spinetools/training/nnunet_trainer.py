@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,8 @@ class SpineTrainer(nnUNetTrainer):
 
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = self.device.type
+        if kind == "mps":  # no gradient scaler there, without which half floats vanish
+            return nullcontext()
         dtype = torch.bfloat16 if self.on_cpu else torch.float16
         context: AbstractContextManager[Any] = torch.autocast(kind, dtype=dtype)
         return context

@@ -35,6 +35,7 @@ def make_parser(text: str, folder: str, steps: int) -> argparse.ArgumentParser:
     parser.add_argument("-steps", type=int, default=steps)
     parser.add_argument("-seed", type=int, default=2026)
     parser.add_argument("-threads", type=int, default=1)
+    parser.add_argument("-device", default="auto", help="auto, cpu, cuda[:N] or mps")
     parser.add_argument("-model", type=Path, help="default: data/models/NAME.onnx")
     parser.add_argument("-model-version", default="1.0")
     return parser
@@ -54,7 +55,10 @@ def run_training(
     folder.mkdir(exist_ok=True)
     if args.init is not None:
         warm_start(net, args.init)
-    fit(net, draw, folder, Schedule(args.steps, seed=args.seed, threads=args.threads, bf16=bf16))
+    schedule = Schedule(
+        args.steps, seed=args.seed, threads=args.threads, bf16=bf16, device=args.device
+    )
+    fit(net, draw, folder, schedule)
 
 
 def training_facts(

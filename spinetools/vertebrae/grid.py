@@ -133,7 +133,9 @@ def say_memory(shape: Sequence[int], n_classes: int) -> float:
 
 def _free_gb() -> float | None:
     try:
-        pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+        # by name: Windows has no such function, macOS no such number
+        asked = getattr(os, "sysconf")  # noqa: B009
+        pages, size = int(asked("SC_AVPHYS_PAGES")), int(asked("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):
-        return None  # not every system tells
+        return None
     return pages * size / 1e9
