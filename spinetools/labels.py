@@ -84,6 +84,23 @@ def structures() -> tuple[Structure, ...]:
     )
 
 
+@lru_cache(maxsize=1)
+def _codes() -> dict[str, tuple[str, str, str]]:
+    """Read the table of codes that ships with the package."""
+    text = files("spinetools.data").joinpath("codes.tsv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    return {row["name"]: (row["designator"], row["code"], row["meaning"]) for row in rows}
+
+
+def code_of(row: Structure) -> tuple[str, str, str]:
+    """Return a structure's code: designator, value, meaning.
+
+    SNOMED CT codes of DICOM's context groups 7603 (vertebrae) and 7604 (discs); what is not in
+    them (T13, L6 and the discs beside them) has the code of any vertebra or disc.
+    """
+    return _codes()[row.name]
+
+
 def check_scheme(scheme: str) -> str:
     """Return the scheme's name, or raise InputError naming those that exist."""
     if scheme not in SCHEMES:

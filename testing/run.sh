@@ -55,7 +55,7 @@ install_system_packages() {
 }
 
 install_package() {
-    local extras=test,dev,docs,train,batch
+    local extras=test,dev,docs,train,batch,dicom
     # a Python built without Tk opens windows with Qt
     "$PYTHON" -c 'import tkinter' 2>/dev/null || extras+=,viewer
     printf '\n== pip install .[%s]\n' "$extras"

@@ -17,6 +17,7 @@ from spinetools.image.header import affine_of, copy_geometry, moved, qform_of, s
 from spinetools.image.nifti import Voxels, disk_type, open_voxels, read_header, read_voxels, write
 from spinetools.image.orientation import check_codes, reorient_array
 from spinetools.image.space import FloatArray, Space
+from spinetools.series import series_path
 
 Array = npt.NDArray[Any]
 
@@ -61,10 +62,11 @@ class Image:
     # -- reading ------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Image:
+    def load(cls, path: str | os.PathLike[str], contrast: str | None = None) -> Image:
         """Open a NIfTI file (.nii, .nii.gz); the voxels are read when first needed.
 
-        Trailing axes of length 1 are dropped.
+        Trailing axes of length 1 are dropped. A DICOM folder or zip is converted by
+        :func:`spinetools.image.dicom.convert.load_series`, which reads ``contrast``.
 
         Raises
         ------
@@ -72,6 +74,10 @@ class Image:
             When the file is missing, is no NIfTI image, has a wrong extension, is 2D or more than
             4D, is empty, is RGB or complex, or has no usable voxel size.
         """
+        if series_path(path) is not None:
+            from spinetools.image.dicom.convert import load_series  # needs the extra dicom
+
+            return load_series(path, contrast).image
         path = Path(path)
         header = read_header(path)
         voxels = open_voxels(path, header)

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 QFORM_TOLERANCE_MM = 0.1
 
 
-def load_volume(path: str | os.PathLike[str], volume: int | None = None) -> Image:
+def load_volume(
+    path: str | os.PathLike[str], volume: int | None = None, contrast: str | None = None
+) -> Image:
     """Load a 3D image to work on.
 
     A 4D file gives one volume, or the mean over time, which is said in a message. Where sform and
@@ -27,16 +29,18 @@ def load_volume(path: str | os.PathLike[str], volume: int | None = None) -> Imag
     Parameters
     ----------
     path
-        A NIfTI file.
+        A NIfTI file; a DICOM folder or zip.
     volume
         Which volume of a 4D file, from 0; None for the mean over time.
+    contrast
+        Chooses among the series of a DICOM folder or zip, where several may be meant.
 
     Raises
     ------
     InputError
         When the file cannot be used: see :meth:`Image.load`; also 2D, constant, NaN or infinite.
     """
-    image = load_grid(path)
+    image = load_grid(path, contrast)
     if image.n_volumes > 1 and volume is None:
         logger.info("%s has %d volumes: taking their mean", image.name, image.n_volumes)
         image = image.mean_volume()
@@ -69,7 +73,7 @@ def load_mask(path: str | os.PathLike[str], allow_empty: bool = False) -> Image:
     return image
 
 
-def load_grid(path: str | os.PathLike[str]) -> Image:
+def load_grid(path: str | os.PathLike[str], contrast: str | None = None) -> Image:
     """Open a file and warn where its header leaves a doubt; voxels are not looked at.
 
     Doubts are a sform and a qform that disagree, a qform that is no rotation, a grid without a
@@ -80,7 +84,7 @@ def load_grid(path: str | os.PathLike[str]) -> Image:
     InputError
         As :meth:`Image.load`.
     """
-    image = Image.load(path)
+    image = Image.load(path, contrast)
     header = image.header
     apart = image.qform_disagrees
     if apart > QFORM_TOLERANCE_MM:
