@@ -18,17 +18,30 @@ class MarginalLoss(nn.Module):
     Dice is averaged over the classes and sets that occur, background left out: at one sample a
     batch most samples lack most classes, and a class that is absent has no Dice worth the name.
 
+    Which disc a disc is weighs nothing beside where discs are: a landmark is one voxel in some
+    hundred. So classes of one kind are also told apart by themselves: cross-entropy among their
+    channels alone, over the voxels of that kind, with each class that occurs counted the same. It
+    does not move outlines. (Without it the network knew no landmark after 3,000 iterations.)
+
     Parameters
     ----------
     n_classes
         Output channels; class 0 is background.
     sets
         Class numbers by code.
+    kinds
+        Class numbers of each kind: the discs, the vertebrae.
     """
 
-    def __init__(self, n_classes: int, sets: Mapping[int, Sequence[int]] | None = None) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        sets: Mapping[int, Sequence[int]] | None = None,
+        kinds: Sequence[Sequence[int]] = (),
+    ) -> None:
         super().__init__()
         self.n_classes = n_classes
+        self.kinds = tuple(tuple(kind) for kind in kinds)
         codes = max([n_classes - 1, *(sets or {})]) + 1
         allowed = torch.zeros(codes, n_classes, dtype=torch.bool)
         allowed[:n_classes] = torch.eye(n_classes, dtype=torch.bool)
@@ -55,7 +68,26 @@ class MarginalLoss(nn.Module):
             entropy = nn.functional.nll_loss(log, codes)
         else:
             entropy = self._set_entropy(log, codes, allowed)
-        return entropy + self._dice(log.exp(), codes, present, allowed)
+        loss = entropy + self._dice(log.exp(), codes, present, allowed)
+        for kind in self.kinds:
+            loss = loss + self._within(logits, codes, kind)
+        return loss
+
+    def _within(
+        self, logits: torch.Tensor, codes: torch.Tensor, kind: tuple[int, ...]
+    ) -> torch.Tensor:
+        here = torch.isin(codes, torch.tensor(kind, device=codes.device))
+        if not here.any():
+            return logits.sum() * 0
+        # (voxels, classes of the kind)
+        log = nn.functional.log_softmax(logits.movedim(1, -1)[here][:, kind].float(), dim=1)
+        wanted = codes[here]
+        terms = [
+            -log[wanted == number, place].mean()
+            for place, number in enumerate(kind)
+            if (wanted == number).any()
+        ]
+        return torch.stack(terms).mean()
 
     def _set_entropy(
         self, log: torch.Tensor, codes: torch.Tensor, allowed: torch.Tensor

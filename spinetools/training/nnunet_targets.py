@@ -161,6 +161,15 @@ DATASETS = {
 }  # fmt: skip
 
 
+def kinds_of(classes: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    """Return the class numbers of discs and of vertebrae, where there are several classes of them.
+
+    They look alike but for their place in the spine.
+    """
+    kinds = (tuple(channels(classes, *_SET_PREFIXES[name])) for name in MERGED[1:3])
+    return tuple(kind for kind in kinds if len(kind) > 1)
+
+
 def phantom_names() -> dict[int, str]:
     """Return the name of each structure of the digital spine by its label value."""
     return {value: name for name, value in structure_ids().items()}

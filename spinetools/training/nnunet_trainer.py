@@ -14,6 +14,7 @@ import torch
 from spinetools.files import atomic_path
 from spinetools.optional import require
 from spinetools.training.nnunet_loss import MarginalLoss
+from spinetools.training.nnunet_targets import kinds_of
 
 require("nnunetv2", "nnunet")
 
@@ -36,8 +37,8 @@ class SpineTrainer(nnUNetTrainer):
 
     On any device: left-right mirroring only (a spine upside down is none), oversampling of the
     classes that a case has, one drawn at random, so that landmark discs come as often as vertebrae;
-    cross-entropy and Dice over what is present, also for sets of classes; cases of a subject stay
-    in one fold.
+    cross-entropy and Dice over what is present, also for sets of classes, and which disc it is,
+    or vertebra, by itself; cases of a subject stay in one fold.
 
     On the CPU also: bf16, AdamW with a learning rate that rises quickly and falls polynomially,
     short epochs, and augmentation in the same process. Stock SGD learns neither cord nor discs in
@@ -88,7 +89,8 @@ class SpineTrainer(nnUNetTrainer):
 
     def _build_loss(self) -> torch.nn.Module:
         sets = {int(code): some for code, some in self.dataset_json["spinetools"]["sets"].items()}
-        loss = MarginalLoss(self.label_manager.num_segmentation_heads, sets)
+        kinds = kinds_of(tuple(self.dataset_json["labels"]))
+        loss = MarginalLoss(self.label_manager.num_segmentation_heads, sets, kinds)
         if not self.enable_deep_supervision:
             return loss
         # nnU-Net's weights: halved with every stage, the coarsest left out

@@ -105,3 +105,30 @@ def test_learning_with_sets_finds_them() -> None:
     best = x.argmax(dim=1, keepdim=True)
     assert (best[y < 2] == y[y < 2]).all()
     assert (best[y == 2] >= 2).all()
+
+
+def test_kinds_are_told_apart_by_themselves() -> None:
+    """Among the channels of a kind alone, with every class that occurs counted the same."""
+    x, y = logits(), target()
+    y[(y == 3) & (torch.rand(y.shape, generator=torch.Generator().manual_seed(2)) < 0.9)] = 5
+    terms = []
+    for place, number in enumerate((2, 3)):
+        log = x[:, 2:4].log_softmax(dim=1)[:, place]
+        terms.append(-log[y[:, 0] == number].mean())
+    difference = MarginalLoss(4, SETS, [(2, 3)])(x, y) - MarginalLoss(4, SETS)(x, y)
+    assert difference.item() == pytest.approx(float(sum(terms) / 2), abs=1e-5)
+
+
+def test_telling_kinds_apart_moves_no_outline() -> None:
+    y = target()
+    x = logits().requires_grad_()
+    (MarginalLoss(4, SETS, [(2, 3)])(x, y) - MarginalLoss(4, SETS)(x, y)).backward()
+    assert x.grad is not None
+    assert x.grad[:, :2].abs().max() < 1e-6
+    assert x.grad[:, 2:].sum(dim=1).abs().max() < 1e-6
+    assert x.grad[:, 2:].abs().max() > 1e-4
+
+
+def test_a_kind_that_is_absent_adds_nothing() -> None:
+    x, y = logits(), target(n=2)
+    assert MarginalLoss(4, SETS, [(2, 3)])(x, y).item() == MarginalLoss(4, SETS)(x, y).item()
