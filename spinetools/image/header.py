@@ -48,7 +48,8 @@ def qform_of(header: nib.Nifti1Header) -> FloatArray | None:
         rotation = quat2mat(fillpositive(vector, QUATERNION_SLACK))
     except ValueError:
         return None
-    zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
+    # a copy: in NIfTI-2 the field has this very type, and the sign would be turned in the header
+    zooms = np.array(header["pixdim"][1:4], dtype=np.float64)
     zooms[2] *= -1 if header["pixdim"][0] == -1 else 1
     affine = np.eye(4)
     affine[:3, :3] = rotation * zooms

@@ -51,12 +51,14 @@ def read_header(path: str | os.PathLike[str]) -> nib.Nifti1Header:
     try:
         with Opener(str(path), "rb") as stream:
             start = stream.read(4)
-            sizes = {int.from_bytes(start, "little"), int.from_bytes(start, "big")}
-            known = sizes & _HEADER_BYTES.keys()
+            # the size of the header tells the byte order; nibabel guesses it by the number of axes
+            orders = {int.from_bytes(start, "little"): "<", int.from_bytes(start, "big"): ">"}
+            known = orders.keys() & _HEADER_BYTES.keys()
             if not known:
                 raise InputError(f"{path} is not a NIfTI image: it has no NIfTI header")
-            kind = _HEADER_BYTES[known.pop()]
-            header = kind(start + stream.read(kind.sizeof_hdr - len(start)), check=False)
+            size = known.pop()
+            block = start + stream.read(size - len(start))
+            header = _HEADER_BYTES[size](block, orders[size], check=False)
             if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
                 raise InputError(f"{path} is not a NIfTI image: its header does not say n+1 or n+2")
             check_claims(header, path)
