@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from spinetools.labels import Structure
 
 logger = logging.getLogger(__name__)
+
+#: Their masks are of the cord.
+CORD_COMMANDS = ("st_propseg", "st_deepseg_sc")
 
 
 def add_dicomseg(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,16 @@ def add_keep_patient(parser: Any) -> None:
         help="copy the patient's name, ID and birth date into the DICOM Segmentation, so that an "
         "archive files it with the images (default: they are left blank)",
     )
+
+
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what goes with ``-export-dicomseg``."""
+    group = parser.add_argument_group("DICOM Segmentation")
+    group.add_argument(
+        "-structure", metavar="NAME",
+        help="what a mask is of, e.g. spinal_cord, where neither its values nor its sidecar tell",
+    )  # fmt: skip
+    add_keep_patient(group)
 
 
 def check_dicomseg(args: argparse.Namespace) -> None:
@@ -103,37 +116,64 @@ def structure_named(name: str) -> Structure:
 def export_dicomseg(args: argparse.Namespace) -> Path:
     """Write the labels of ``-i`` as DICOM Segmentation over the series of ``-export-dicomseg``."""
     from spinetools.files import output_path
-    from spinetools.image import points
     from spinetools.image.dicom.convert import source_files
-    from spinetools.image.dicom.seg import write_segmentation
-    from spinetools.labels import find_scheme, numbering
+    from spinetools.image.dicom.seg import Maker, write_segmentation
+    from spinetools.image.points import load_labels
 
-    labels = points.load_labels(args.i)
+    labels = load_labels(args.i)
     path = output_path(args.i, ".dcm", args.o, args.ofolder)
     if series_path(args.export_dicomseg) is None:
         raise InputError(
             f"{args.export_dicomseg} is no DICOM folder or zip; give the series of the image"
         )
-    if args.structure is not None:
-        structure = structure_named(args.structure)
-        names = {int(value): structure for value in (1,)}
-    else:
-        values = points.whole_values(labels)
-        scheme = args.label_scheme or find_scheme(values, discs=points.is_points(labels))
-        names = numbering(scheme, discs=points.is_points(labels))
+    said = _said_of(args.i)
+    made_by = _last_maker(said)
+    names = _names_of(labels, args, said, made_by)
+    maker = Maker(*made_by) if made_by else Maker()
     source = source_files(args.export_dicomseg)
-    return write_segmentation(path, labels, names, source, _maker_of(args.i), args.keep_patient)
+    return write_segmentation(path, labels, names, source, maker, args.keep_patient)
 
 
-def _maker_of(path: str) -> Any:
-    """Return what made a label image, as its sidecar tells."""
+def _names_of(
+    labels: Image, args: argparse.Namespace, said: Mapping[str, Any], made_by: Sequence[str]
+) -> Mapping[int, Structure]:
+    """Return what values stand for: as the user says, as the sidecar does, or as they tell."""
+    import numpy as np
+
+    from spinetools.image.points import is_points, whole_values
+    from spinetools.labels import find_scheme, numbering
+
+    name = args.structure
+    if name is None and args.label_scheme is None and made_by and made_by[0] in CORD_COMMANDS:
+        name = "spinal_cord"
+    if name is not None:
+        soft = labels.data.dtype.kind == "f" and bool((labels.data != np.rint(labels.data)).any())
+        values = [1] if soft else whole_values(labels)
+        if len(values) > 1:
+            raise InputError(f"{labels.name} has {len(values)} values, and -structure names one")
+        return {value: structure_named(name) for value in values}
+    points = is_points(labels)
+    scheme = args.label_scheme or said.get("LabelScheme")
+    return numbering(str(scheme or find_scheme(whole_values(labels), points)), points)
+
+
+def _said_of(path: str) -> dict[str, Any]:
+    """Return a file's sidecar; empty where it has none."""
     import json
 
     from spinetools.files import sidecar_path
-    from spinetools.image.dicom.seg import Maker
 
     try:
-        last = json.loads(sidecar_path(path).read_text(encoding="utf-8"))["GeneratedBy"][-1]
-        return Maker(str(last["Name"]), str(last["Version"]))
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return Maker()
+        content = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _last_maker(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return name and version of what made a file, as its sidecar says; empty for unknown."""
+    try:
+        last = said["GeneratedBy"][-1]
+        return str(last["Name"]), str(last["Version"])
+    except (KeyError, IndexError, TypeError):
+        return ()

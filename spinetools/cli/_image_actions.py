@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinetools.cli._run import announce, write_sidecar
 from spinetools.errors import InputError
@@ -25,6 +25,7 @@ from spinetools.image.header import with_qform_from_sform, with_sform_from_qform
 from spinetools.image.load import check_finite
 from spinetools.image.orientation import nib_codes_from_sct, sct_codes_from_nib
 from spinetools.image.resample import resample_to, resample_to_spacing
+from spinetools.series import series_path
 
 if TYPE_CHECKING:
     from spinetools.image import Image
@@ -44,6 +45,7 @@ def show(args: argparse.Namespace) -> None:
 def act(args: argparse.Namespace) -> None:
     """Do the action and write its image or images, with their sidecars."""
     sources = [*args.i]
+    more: dict[str, Any] = {"SpatialReference": args.resample_to} if args.resample_to else {}
     named_after = sources[0]
     if args.split:
         axis = AXES.index(args.split)
@@ -61,15 +63,27 @@ def act(args: argparse.Namespace) -> None:
             sources.append(args.copy_header)
         elif args.resample_to:
             sources.append(args.resample_to)
-        image, ending = _one_result(args)
+        if args.convert:
+            image, ending, more = _converted(args.i[0])
+        else:
+            image, ending = _one_result(args)
         ending += nifti_suffix(named_after) or ".nii.gz"
         results = [(image, output_path(named_after, ending, args.o, args.ofolder))]
-    grid = {"SpatialReference": args.resample_to} if args.resample_to else {}
     for image, path in results:
         image.save(path, dtype=args.type)
-        write_sidecar(path, args, sources, **grid)
+        write_sidecar(path, args, sources, **more)
     written = [path for _, path in results]
     announce(written, args, image=written[0])
+
+
+def _converted(path: str) -> tuple[Image, str, dict[str, Any]]:
+    """Return an image as it is, the ending of its name, and how it was scanned where DICOM says."""
+    if series_path(path) is None:
+        return load_grid(path), "_converted", {}
+    from spinetools.image.dicom.convert import load_series
+
+    taken = load_series(path)
+    return taken.image, "", dict(taken.record)
 
 
 def _one_result(args: argparse.Namespace) -> tuple[Image, str]:

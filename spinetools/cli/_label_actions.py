@@ -44,6 +44,13 @@ def export(args: argparse.Namespace) -> None:
     announce([path], args)
 
 
+def export_dicomseg(args: argparse.Namespace) -> None:
+    """Write the labels as DICOM Segmentation."""
+    from spinetools.cli import _dicom
+
+    announce([_dicom.export_dicomseg(args)], args)
+
+
 def change(args: argparse.Namespace) -> None:
     """Do an action that gives a label image, and write it."""
     image = load_labels(args.i)

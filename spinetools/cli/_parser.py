@@ -16,6 +16,9 @@ from spinetools._version import __version__
 # a dash and a letter, also after digits (-2d-slices); -1 and -0.5 are numbers
 _LOOKS_LIKE_OPTION = re.compile(r"^-{1,2}\d*[A-Za-z]")
 
+#: What every input may be.
+INPUTS = ".nii.gz, .nii; DICOM folder or zip, with #N for its series N"
+
 
 class StParser(argparse.ArgumentParser):
     """An ArgumentParser with single-dash long options that takes options only in full.
@@ -99,7 +102,7 @@ class StParser(argparse.ArgumentParser):
 def add_input(parser: argparse.ArgumentParser, what: str = "image") -> None:
     """Declare ``-i`` and ``-volume``."""
     group = parser.add_argument_group("input")
-    group.add_argument("-i", required=True, metavar="FILE", help=f"the {what} (.nii.gz, .nii)")
+    group.add_argument("-i", required=True, metavar="FILE", help=f"the {what} ({INPUTS})")
     if what == "image":
         group.add_argument(
             "-volume",

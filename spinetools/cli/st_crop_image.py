@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from spinetools.cli._parser import StParser, add_output, numbers
+from spinetools.cli._parser import INPUTS, StParser, add_output, numbers
 from spinetools.cli._run import announce, execute, write_sidecar
 
 AXES = "xyz"
@@ -21,7 +21,7 @@ def get_parser() -> StParser:
         "axes from 0; a negative one counts from the end (-1 is the last).",
         "st_crop_image -i t2.nii.gz -m t2_seg.nii.gz -dilate 20x20x0",
     )
-    parser.add_argument("-i", required=True, metavar="FILE", help="the image (.nii.gz, .nii)")
+    parser.add_argument("-i", required=True, metavar="FILE", help=f"the image ({INPUTS})")
     group = parser.add_argument_group("box")
     group.add_argument("-m", metavar="MASK", help="the box round this mask, on the same grid")
     group.add_argument("-ref", metavar="REF", help="the part that this image covers too")

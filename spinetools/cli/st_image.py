@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from spinetools.cli._parser import StParser, add_output, numbers
+from spinetools.cli._parser import INPUTS, StParser, add_output, numbers
 from spinetools.cli._run import execute
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -23,7 +23,7 @@ def get_parser() -> StParser:
     )
     parser.add_argument(
         "-i", required=True, nargs="+", action="extend", metavar="FILE",
-        help="the image (.nii.gz, .nii); several for -concat",
+        help=f"the image ({INPUTS}); several for -concat",
     )  # fmt: skip
     _add_header_actions(parser.add_argument_group("action"))
     parser.add_argument(
@@ -40,6 +40,7 @@ def _add_header_actions(group: argparse._ArgumentGroup) -> None:
     add("-getorient", action="store_true", help="print the orientation")
     add("-setorient", metavar="CODE", help="permute and flip the axes, e.g. RPI")
     add("-header", action="store_true", help="print the header, also a broken one")
+    add("-convert", action="store_true", help="write the image as NIfTI, e.g. of DICOM, unchanged")
     add("-copy-header", metavar="DEST", help="write DEST's voxels under the header of -i")
     add("-set-sform-to-qform", action="store_true", help="let the qform place the voxels")
     add("-set-qform-to-sform", action="store_true", help="let the sform place the voxels")

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from spinetools.cli._parser import StParser, add_output, numbers, tuples
+from spinetools.cli._dicom import add_export_options
+from spinetools.cli._parser import INPUTS, StParser, add_output, numbers, tuples
 from spinetools.cli._run import execute
 
 # written out here, so that the help needs no import; a test holds them to the label table's
@@ -22,13 +23,14 @@ def get_parser() -> StParser:
         "One action a call.",
         "st_label_utils -i t2.nii.gz -create 30,25,40,3:30,25,22,4 -o t2_discs.nii.gz",
     )
-    parser.add_argument("-i", metavar="FILE", help="the image or labels (.nii.gz, .nii)")
+    parser.add_argument("-i", metavar="FILE", help=f"the image or labels ({INPUTS})")
     _add_actions(parser.add_argument_group("action").add_mutually_exclusive_group(required=True))
     parser.add_argument(
         "-label-scheme", choices=SCHEMES, metavar="SCHEME",
         help="what the values of -i stand for, where they do not tell by themselves: "
         f"{', '.join(SCHEMES)}",
     )  # fmt: skip
+    add_export_options(parser)
     add_output(parser, "<input>_labels.nii.gz")
     return parser
 
@@ -59,11 +61,16 @@ def _add_actions(one: argparse._MutuallyExclusiveGroup) -> None:
     )  # fmt: skip
     add("-remap", choices=SCHEMES, help="change the values to those of another scheme")
     add("-export-lut", choices=PROGRAMS, help="write the scheme's names and colours for a viewer")
+    add(
+        "-export-dicomseg", metavar="DICOM",
+        help="write the labels as DICOM Segmentation over this series (folder or zip, with #N): "
+        "<input>.dcm",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
     """Do the one action."""
-    from spinetools.cli._label_actions import change, display, export
+    from spinetools.cli._label_actions import change, display, export, export_dicomseg
 
     if args.i is None and not (args.export_lut and args.label_scheme):
         get_parser().error("the following arguments are required: -i")
@@ -71,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
         display(args)
     elif args.export_lut:
         export(args)
+    elif args.export_dicomseg:
+        export_dicomseg(args)
     else:
         change(args)
 

@@ -20,6 +20,7 @@ from spinetools.image.image import Image
 from spinetools.image.nifti import open_voxels, read_header
 from spinetools.image.resample import inside
 from spinetools.image.space import Space
+from spinetools.series import series_path
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,10 @@ def load_mended(
     InputError
         When the file is no NIfTI image, or the mended header cannot be used either.
     """
+    if series_path(path) is not None:
+        raise InputError(
+            f"{path} is DICOM, whose header is not mended; make it NIfTI first: st_image -convert"
+        )
     path = Path(path)
     own = read_header(path)
     voxels = open_voxels(path, own)
@@ -76,8 +81,11 @@ def load_under_header_of(path: str | os.PathLike[str], source: Image) -> Image:
 
 
 def describe_header(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
-    """Return every field of a file's header as text, also of a header that cannot be used."""
-    header = read_header(path)
+    """Return every field of a file's header as text, also of a header that cannot be used.
+
+    Of DICOM, the header that it is converted to.
+    """
+    header = read_header(path) if series_path(path) is None else Image.load(path).header
     rows = []
     for field in header.keys():  # noqa: SIM118 (a NIfTI header iterates over nothing else)
         value = np.asarray(header[field])
