@@ -82,6 +82,10 @@ def load_input(args: argparse.Namespace) -> Any:
     """Load the image of ``-i`` (and ``-volume``) as a command works on it."""
     from spinetools.image import load_volume
 
+    if getattr(args, "dicomseg", False):
+        from spinetools.cli._dicom import check_dicomseg
+
+        check_dicomseg(args)
     contrast = getattr(args, "c", None)
     return load_volume(args.i, volume=getattr(args, "volume", None), contrast=contrast)
 
@@ -110,8 +114,9 @@ def write_sidecar(
     """
     from spinetools._version import __version__
     from spinetools.files import sidecar_path, write_json
+    from spinetools.series import with_series
 
-    names = [str(source) for source in sources]
+    names = [with_series(source) for source in sources]
     in_place = any(os.path.realpath(name) == os.path.realpath(path) for name in names)
     if getattr(args, "derivatives", None) is not None:
         from spinetools.cli._bids import bids_fields
@@ -148,13 +153,26 @@ def announce(
     for path in written:
         print(f"written: {path}")
     if image is not None:
-        parts = [shlex.quote(str(image))]
+        shown, before = viewable(image)
+        parts = [shlex.quote(shown)]
         for number, path in enumerate(overlays):
             colour = _COLOURS[number % len(_COLOURS)]
             parts.append(f"{shlex.quote(str(path))} -cm {colour} -a 70")
-        print(f"view: fsleyes {' '.join(parts)}")
+        print(f"view: {before}fsleyes {' '.join(parts)}")
     if getattr(args, "qc", None):
         print(f"qc: {Path(args.qc, 'index.html').resolve()}")
+
+
+def viewable(image: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return what a viewer opens, and the command that makes it of DICOM (else nothing)."""
+    from spinetools.files import strip_nifti_suffix
+    from spinetools.series import series_path, with_series
+
+    if series_path(image) is None:
+        return str(image), ""
+    shown = f"{strip_nifti_suffix(image)}.nii.gz"
+    series = shlex.quote(with_series(image))
+    return shown, f"st_image -i {series} -convert -o {shlex.quote(shown)} && "
 
 
 def _write_what_can_be_written() -> None:
