@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spinetools.bids.names import contrast_of
 from spinetools.errors import InputError, SpinetoolsError
 
 if TYPE_CHECKING:
@@ -18,19 +19,6 @@ logger = logging.getLogger(__name__)
 
 #: Stands for a file that there is not, in lists of one file an image.
 NONE = "none"
-
-#: How the end of a file's name tells the contrast, as in batch_processing.sh.
-ENDINGS = (
-    ("_acq-T1w_MTS", "t1"), ("_T1w", "t1"), ("_T2w", "t2"), ("_T2star", "t2s"),
-    ("_T2starw", "t2s"), ("_MTS", "t2s"), ("_MTon", "t2s"), ("_MToff", "t2s"), ("_dwi", "dwi"),
-    ("_DWImean", "dwi"),
-)  # fmt: skip
-
-
-def contrast_of(name: str) -> str:
-    """Return the contrast that a file's name (without its ending) tells; empty for none."""
-    return next((contrast for ending, contrast in ENDINGS if name.endswith(ending)), "")
-
 
 def subject_of_scan(path: str | Path) -> str:
     """Guess who was scanned: BIDS' subject, else the file's name without its contrast."""

@@ -28,9 +28,8 @@ def add_deepseg_options(parser: StParser) -> None:
     group.add_argument(
         "-c",
         choices=("t1", "t2", "t2s", "dwi", "any"),
-        default="any",
         help="contrast: chooses the threshold and whether a brain is expected; the networks read "
-        "any (default any)",
+        "any (default: as the name, the sidecar or the image tell, else any; see st_get_modality)",
     )
     group.add_argument(
         "-centerline",
@@ -69,9 +68,11 @@ def add_deepseg_options(parser: StParser) -> None:
     on_off(group, "-tta", 0, "1: mean over mirrored, shifted and recoloured images; slower, surer")
     group.add_argument(
         "-uncertainty",
+        nargs="?",
+        const="",
         metavar="FILE",
         help="also write how much these versions disagree: standard deviation of the probability "
-        "in each voxel (turns -tta on)",
+        "in each voxel (turns -tta on; default: <input>_uncertainty.nii.gz)",
     )
     group.add_argument(
         "-device",
@@ -114,8 +115,10 @@ def params_from(args: argparse.Namespace) -> DeepsegParams:
     if (args.centerline == "file") != (args.file_centerline is not None):
         raise InputError("-centerline file and -file-centerline FILE go together; give both")
     for option, name in (("-o", args.o), ("-uncertainty", args.uncertainty)):
-        if name is not None and not nifti_suffix(name):
+        if name and not nifti_suffix(name):
             raise InputError(f"{option} {name}: the name must end with .nii.gz or .nii")
+    if args.bids and args.uncertainty:
+        raise InputError("-uncertainty needs no name with -bids: leave it out")
     smallest, in_mm3 = args.remove_small or (0.0, False)
     return DeepsegParams(
         kernel=args.kernel,
@@ -131,13 +134,34 @@ def params_from(args: argparse.Namespace) -> DeepsegParams:
     )
 
 
-def check_apart(args: argparse.Namespace, path: Path) -> None:
-    """Make sure that the uncertainty does not replace the segmentation."""
+def path_of(args: argparse.Namespace, ending: str, suffix: str, given: str | None) -> Path:
+    """Name an output: as BIDS does with ``-bids``, else as the user does, else by its ending."""
+    from spinetools.cli._bids import derived
     from spinetools.files import output_path
 
+    path = derived(args, suffix, _desc(args), label="SC")
+    return path or output_path(args.i, ending, given or None, args.ofolder)
+
+
+def centreline_path(args: argparse.Namespace, mask: Path) -> Path:
+    """Name the centreline that ``-r 0`` keeps: beside the mask."""
+    from spinetools.cli._bids import derived
+    from spinetools.files import output_path
+
+    path = derived(args, "mask", _desc(args), label="centerline")
+    return path or output_path(args.i, "_centerline.nii.gz", None, str(mask.parent))
+
+
+def _desc(args: argparse.Namespace) -> str:
+    """Return the method's name, which differs between the kinds of network."""
+    return "deepseg3d" if args.kernel == "3d" else "deepseg"
+
+
+def check_apart(args: argparse.Namespace, path: Path) -> None:
+    """Make sure that the uncertainty does not replace the segmentation."""
     if args.uncertainty is None:
         return
-    other = output_path(args.i, "_uncertainty.nii.gz", args.uncertainty, args.ofolder)
+    other = path_of(args, "_uncertainty.nii.gz", "uncertainty", args.uncertainty)
     if other.resolve() == path.resolve():
         raise InputError(f"-uncertainty {other} is where the segmentation goes; give another name")
 

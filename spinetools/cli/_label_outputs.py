@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spinetools.cli._bids import derived
+from spinetools.cli._dicom import dicomseg_beside
 from spinetools.cli._label_vertebrae import record_of, saved
 from spinetools.cli._run import announce, write_sidecar
 from spinetools.files import output_path, strip_nifti_suffix, write_json, write_text
@@ -17,33 +19,44 @@ if TYPE_CHECKING:
     from spinetools.vertebrae import SpineLabels
 
 
+#: What BIDS' names call structures that other commands write too.
+BIDS_LABELS = {"cord": "SC", "spinal_cord": "SC", "spinal_canal": "canal"}
+
+
 def write_all(args: argparse.Namespace, result: SpineLabels) -> None:
     """Write labels, levels and what was asked for; add the QC entry; say what was written."""
-    from spinetools.vertebrae.levels import disc_points
+    from spinetools.vertebrae.levels import disc_points, points_table
     from spinetools.vertebrae.values import dseg_table, in_scheme
 
     labels, names = in_scheme(result, args.label_scheme, args.structures, args.iso)
     record = record_of(args, result)
-    path = output_path(args.i, "_labels.nii.gz", args.o, args.ofolder)
+    path = _labels_path(args)
     written: list[Path] = []
     if args.ml:
         write_sidecar(path, args, [args.i], **record)
         written.append(labels.save(path))
-        table = _beside(args, "_dseg.tsv")
+        table = _beside(args, "_dseg.tsv", "dseg", seg=args.label_scheme)
         write_text(table, dseg_table(names))
         written.append(table)
     else:
         written += _write_classes(args, labels, names, record)
-    levels = _beside(args, "_levels.nii.gz")
+    levels = _beside(args, "_levels.nii.gz", "dseg", seg="sct_disc")
+    points = disc_points(result, args.iso)
     write_sidecar(levels, args, [args.i], **record)
-    written.append(disc_points(result, args.iso).save(levels))
+    written.append(points.save(levels))
+    if args.bids:  # every discrete segmentation has its table there
+        table = _beside(args, "_dseg.tsv", "dseg", seg="sct_disc")
+        write_text(table, points_table(points))
+        written.append(table)
     written += _write_saved(args, result)
+    written += dicomseg_beside(args, path, labels, names)
     if args.statistics:
         written += _write_statistics(args, result, labels, names)
     if args.preview:
         from spinetools.vertebrae.preview import save_preview
 
-        written.append(save_preview(result, _beside(args, f"_preview.{args.preview}")))
+        preview = _beside(args, f"_preview.{args.preview}", "preview")
+        written.append(save_preview(result, preview))
     _add_qc(args, result, labels, names, [path] if args.ml else [])
     announce(written, args, args.i, written[:1] if args.ml else [levels])
 
@@ -52,14 +65,32 @@ def write_empty(args: argparse.Namespace, image: Image) -> None:
     """Write empty labels, as ``-allow-empty`` says."""
     from spinetools.cli._results import empty_like
 
-    path = output_path(args.i, "_labels.nii.gz", args.o, args.ofolder)
+    path = _labels_path(args)
     write_sidecar(path, args, [args.i], Confidence=0)
     empty_like(image).save(path)
     announce([path], args, args.i, [path])
 
 
-def _beside(args: argparse.Namespace, ending: str) -> Path:
-    """Name a further output: beside the labels, and after them where ``-o`` names them."""
+def _labels_path(args: argparse.Namespace) -> Path:
+    """Name the labels."""
+    path = _derived(args, "dseg", ".nii.gz", seg=args.label_scheme)
+    return path or output_path(args.i, "_labels.nii.gz", args.o, args.ofolder)
+
+
+def _derived(args: argparse.Namespace, suffix: str, extension: str, **words: str) -> Path | None:
+    """Name an output as BIDS does; None without ``-bids``."""
+    grid = "iso" if args.iso else None
+    return derived(args, suffix, "vertebrae", extension=extension, res=grid, **words)
+
+
+def _beside(args: argparse.Namespace, ending: str, suffix: str, **words: str) -> Path:
+    """Name a further output: beside the labels, and after them where ``-o`` names them.
+
+    ``suffix`` and ``words`` are what BIDS calls it.
+    """
+    path = _derived(args, suffix, f".{ending.partition('.')[2]}", **words)
+    if path is not None:
+        return path
     if args.o is None:
         return output_path(args.i, ending, None, args.ofolder)
     path = output_path(args.i, "", args.o, args.ofolder)
@@ -70,15 +101,20 @@ def _beside(args: argparse.Namespace, ending: str) -> Path:
 def _write_classes(
     args: argparse.Namespace, labels: Image, names: Mapping[int, str], record: dict[str, Any]
 ) -> list[Path]:
-    """Write a mask for each structure into a folder."""
+    """Write a mask for each structure: into a folder, or as BIDS has it."""
     from spinetools.vertebrae.values import mask_of
 
-    folder = _beside(args, "_labels")
+    folder = None if args.bids else _beside(args, "_labels", "")
     written = []
     for value, name in names.items():
-        path = folder / f"{name}.nii.gz"
+        if folder is None:
+            path = _beside(args, ".nii.gz", "mask", label=BIDS_LABELS.get(name, name))
+            write_sidecar(path, args, [args.i], **record)
+        else:
+            path = folder / f"{name}.nii.gz"
         written.append(labels.like(mask_of(labels, value)).save(path))
-    write_json(folder / "labels.json", {"Sources": [args.i], **record})
+    if folder is not None:
+        write_json(folder / "labels.json", {"Sources": [args.i], **record})
     return written
 
 
@@ -105,7 +141,10 @@ def _write_saved(args: argparse.Namespace, result: SpineLabels) -> list[Path]:
         images += [(f"{name}_soft", result.soft(name, args.iso)) for name in ("cord", "canal")]
     written = []
     for name, image in images:
-        path = _beside(args, f"_{name}.nii.gz")
+        what, _, soft = name.partition("_")
+        words = {"seg": what} if name in result.steps else {"label": BIDS_LABELS.get(what, what)}
+        suffix = "dseg" if name in result.steps else "probseg" if soft else "mask"
+        path = _beside(args, f"_{name}.nii.gz", suffix, **words)
         write_sidecar(path, args, [args.i], Models=list(result.models))
         written.append(image.save(path))
     return written
@@ -117,7 +156,7 @@ def _write_statistics(
     from spinetools.vertebrae.statistics import statistics_of, table_of, without_nan
 
     rows = statistics_of(result, names, labels)
-    table, record = _beside(args, "_statistics.tsv"), _beside(args, "_statistics.json")
+    table, record = (_beside(args, f"_statistics.{end}", "statistics") for end in ("tsv", "json"))
     write_text(table, table_of(rows))
     write_json(record, {"Sources": [args.i], **result.summary(), "Structures": without_nan(rows)})
     return [table, record]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinetools.cli._parser import StParser, number_in, on_off
-from spinetools.errors import InputError, SpinetoolsError
+from spinetools.cli._parser import StParser, on_off
+from spinetools.errors import InputError
 from spinetools.labels import SCHEMES
 
 if TYPE_CHECKING:
+    from spinetools.cli._folder import Work
     from spinetools.image import Image
     from spinetools.vertebrae import Known, LabelParams, SpineLabels
     from spinetools.vertebrae.networks import Networks
-
-logger = logging.getLogger(__name__)
 
 #: What ``-save`` takes.
 SAVED = ("step1", "step2", "cord", "canal", "levels", "soft")
@@ -40,14 +39,6 @@ def add_label_options(parser: StParser) -> None:
     group.add_argument("-fold", default="0", metavar="N|all", help="nnunet: which fold (default 0)")
     group.add_argument(
         "-device", default="auto", metavar="NAME", help="auto, cpu, cuda[:N] or mps (default auto)"
-    )
-    group.add_argument(
-        "-jobs", type=number_in(1, kind=int), default=1, help="images at a time (default 1)"
-    )
-    group.add_argument(
-        "-continue-on-error",
-        action="store_true",
-        help="folder: go on with the next image; failures are listed at the end, with exit code 1",
     )
 
 
@@ -136,7 +127,7 @@ def _saved(text: str) -> list[str]:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot go together, before any work."""
-    is_folder = Path(args.i).is_dir()
+    is_folder = has_images(args.i) or (args.bids and Path(args.i).is_dir())
     if is_folder and args.o is not None:
         raise InputError("-o names one file, but -i is a folder; give -ofolder")
     if is_folder and (args.init or args.discfile):
@@ -212,6 +203,14 @@ def known_of(args: argparse.Namespace, image: Image) -> Known:
     return Known(None if args.init is None else parse_init(args.init), discs, localizer)
 
 
+def has_images(path: str) -> bool:
+    """Whether a path is a folder of NIfTI images; a folder of DICOM is one image."""
+    from spinetools.files import nifti_suffix
+
+    folder = Path(path)
+    return folder.is_dir() and any(nifti_suffix(file) for file in folder.iterdir())
+
+
 def localizer_path(args: argparse.Namespace) -> Path:
     """Return the file with the localizer's labels for the image of ``-i``."""
     from spinetools.files import nifti_suffix, strip_nifti_suffix
@@ -224,83 +223,23 @@ def localizer_path(args: argparse.Namespace) -> Path:
     return next((path for path in found if path.is_file()), found[0])
 
 
-# -- folders --------------------------------------------------------------------------------------
-
-
 def label_folder(args: argparse.Namespace) -> None:
     """Label each image of a folder, some at a time."""
+    from spinetools.cli._folder import over_each
     from spinetools.files import nifti_suffix
 
     folder = Path(args.i)
     images = sorted(path for path in folder.iterdir() if nifti_suffix(path))
     if not images:
         raise InputError(f"{folder} has no NIfTI image (.nii.gz, .nii)")
-    jobs = [argparse.Namespace(**{**vars(args), "i": str(path)}) for path in images]
-    failures = _one_by_one(jobs) if args.jobs == 1 else _at_once(jobs, args.jobs)
-    if failures:
-        listed = "; ".join(f"{Path(path).name}: {why}" for path, why in failures)
-        raise SpinetoolsError(f"{len(failures)} of {len(images)} images failed: {listed}")
+    over_each(args, images, work_of(args))
 
 
-def _one_by_one(jobs: list[argparse.Namespace]) -> list[tuple[str, str]]:
-    networks = load(jobs[0])
-    problems = [(job.i, _label_or_say(job, networks)) for job in jobs]
-    return [(path, problem) for path, problem in problems if problem]
-
-
-def _label_or_say(job: argparse.Namespace, networks: Networks) -> str:
-    """Label one image; with ``-continue-on-error``, return what went wrong, or nothing."""
-    try:
-        label_file(job, networks)
-    except SpinetoolsError as error:
-        if not job.continue_on_error:
-            raise
-        logger.warning("%s", error)
-        return str(error)
-    return ""
-
-
-def _at_once(jobs: list[argparse.Namespace], count: int) -> list[tuple[str, str]]:
-    """Label images in processes of their own, which share the cores."""
-    import multiprocessing
-    import os
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from spinetools.infer.onnx import THREADS_VARIABLE, n_threads
-
-    load(jobs[0])  # a missing model is one error, not one for each image
-    before = os.environ.get(THREADS_VARIABLE)
-    os.environ[THREADS_VARIABLE] = str(max(1, n_threads() // count))
-    failures: list[tuple[str, str]] = []
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(count, len(jobs)), mp_context=context) as pool:
-            running = {pool.submit(_in_process, job): job for job in jobs}
-            for done in as_completed(running):
-                job, problem = running[done], done.result()
-                if problem:
-                    failures.append((job.i, problem))
-                    if not job.continue_on_error:
-                        pool.shutdown(cancel_futures=True)
-                        break
-    finally:
-        if before is None:
-            del os.environ[THREADS_VARIABLE]
-        else:
-            os.environ[THREADS_VARIABLE] = before
-    return failures
-
-
-def _in_process(job: argparse.Namespace) -> str:
-    """Label one image in a process of its own; return what went wrong, or nothing."""
-    from spinetools.cli._run import _logging
-
-    try:
-        with _logging(job.v):
-            label_file(job)
-    except SpinetoolsError as error:
-        return str(error)
-    return ""
+def work_of(args: argparse.Namespace) -> Work:
+    """Return what is done with each of many images; a missing model is one error for all."""
+    networks = load(args)
+    # loaded once, unless each is labelled in a process of its own
+    return partial(label_file, networks=networks) if args.jobs == 1 else label_file
 
 
 def record_of(args: argparse.Namespace, result: SpineLabels) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinetools.cli._compare import contrast_of, subject_of_scan
+from spinetools.bids.names import contrast_of
+from spinetools.cli._compare import subject_of_scan
 from spinetools.errors import InputError
 
 if TYPE_CHECKING:

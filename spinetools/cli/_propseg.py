@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What the fluid's mask ends in.
+CSF_ENDING = "_CSF.nii.gz"
+
 
 def add_propseg_options(parser: StParser) -> None:
     """Declare everything between input and output."""
@@ -25,8 +28,8 @@ def add_propseg_options(parser: StParser) -> None:
     group.add_argument(
         "-c",
         choices=("t1", "t2", "t2s", "dwi"),
-        required=True,
-        help="contrast: t2, t2s (and MT): dark cord in bright CSF; t1, dwi: bright cord",
+        help="contrast: t2, t2s (and MT): dark cord in bright CSF; t1, dwi: bright cord (default: "
+        "as the name, the sidecar or the image tell; see st_get_modality)",
     )
     group.add_argument("-down", type=number_in(0, kind=int), help="slices to go down (all)")
     group.add_argument("-up", type=number_in(0, kind=int), help="slices to go up (all)")
@@ -172,13 +175,9 @@ def write_extras(args: argparse.Namespace, image: Image, result: PropsegResult) 
 
     from spinetools.centerline import draw
     from spinetools.cli._run import write_sidecar
-    from spinetools.files import output_path, write_text
+    from spinetools.files import write_text
 
     written: list[Path] = []
-
-    def name(ending: str) -> Path:
-        return output_path(args.i, ending, None, folder_of(args))
-
     meshes = (
         (args.mesh, "_mesh", result.mesh),
         (args.low_resolution_mesh, "_mesh_low_resolution", result.coarse_mesh),
@@ -186,23 +185,40 @@ def write_extras(args: argparse.Namespace, image: Image, result: PropsegResult) 
     )
     for suffix, ending, mesh in meshes:
         if suffix:
-            written.append(mesh.save(name(f"{ending}{suffix}")))
+            written.append(mesh.save(extra_path(args, f"{ending}{suffix}")))
     masks: list[tuple[str, Image]] = []
     if args.centerline_binary:
-        masks.append(("_centerline", draw(image, result.centreline_mm)))
+        masks.append(("_centerline.nii.gz", draw(image, result.centreline_mm)))
     if args.CSF and result.csf is not None:
-        masks.append(("_CSF", result.csf))
+        masks.append((CSF_ENDING, result.csf))
     if args.cross:
-        masks.append(("_cross", crosses(image, result)))
+        masks.append(("_cross.nii.gz", crosses(image, result)))
     for ending, mask in masks:
-        path = name(f"{ending}.nii.gz")
+        path = extra_path(args, ending)
         write_sidecar(path, args, [args.i])
         written.append(mask.astype(np.uint8).save(path))
     if args.centerline_coord:
-        path = name("_centerline.csv")
+        path = extra_path(args, "_centerline.csv")
         write_text(path, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in result.centreline_mm))
         written.append(path)
+        if args.bids:  # else the mask's sidecar is that of the table too
+            write_sidecar(path, args, [args.i], Coordinates="phys")
     return written
+
+
+def extra_path(args: argparse.Namespace, ending: str) -> Path:
+    """Name an output beside the mask, by the ending that it has without ``-bids``."""
+    from spinetools.cli._bids import derived
+    from spinetools.files import output_path
+
+    word, _, extension = ending.removeprefix("_").partition(".")
+    suffix, _, what = word.partition("_")
+    if suffix == "mesh":
+        label = f"SC{what.title().replace('_', '')}"  # SCLowResolution
+    else:
+        label, suffix = word, "points" if extension == "csv" else "mask"
+    path = derived(args, suffix, "propseg", label=label, extension=f".{extension}")
+    return path or output_path(args.i, ending, None, folder_of(args))
 
 
 def folder_of(args: argparse.Namespace) -> str | None:

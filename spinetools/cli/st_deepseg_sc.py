@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from spinetools.cli._bids import add_bids
 from spinetools.cli._deepseg import add_deepseg_options
+from spinetools.cli._dicom import add_dicomseg, dicomseg_beside
 from spinetools.cli._parser import (
     StParser,
     add_allow_empty,
@@ -35,23 +37,35 @@ def get_parser() -> StParser:
     add_deepseg_options(parser)
     add_allow_empty(parser)
     add_temporary(parser)
+    add_bids(parser)
+    add_dicomseg(parser)
     add_qc(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> None:
+    """Segment one image, or each of a BIDS folder."""
+    from spinetools.cli import _deepseg as how
+    from spinetools.cli._bids import over_images
+
+    how.params_from(args)  # what is wrong there is said before any work
+    over_images(args, segment, ("file_centerline",))
+
+
+def segment(args: argparse.Namespace) -> None:
     """Segment, write, report."""
     from spinetools.cli import _deepseg as how
+    from spinetools.cli._contrast import settle_contrast
     from spinetools.cli._qc import add_qc_entry
     from spinetools.cli._results import empty_like, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
     from spinetools.deepseg import segment_cord
-    from spinetools.files import output_path
 
     params = how.params_from(args)
     image = load_input(args)
-    path = output_path(args.i, "_seg.nii.gz", args.o, args.ofolder)
+    path = how.path_of(args, "_seg.nii.gz", "probseg" if params.is_soft else "mask", args.o)
     how.check_apart(args, path)
+    settle_contrast(args, image)
 
     def find() -> DeepsegResult:
         return segment_cord(image, args.c, params, how.centreline_of(args, image))
@@ -68,15 +82,16 @@ def run(args: argparse.Namespace) -> None:
         extra = how.record_of(args, result)
         shown = {"flags": how.flags_of(image, result), "measures": how.measures_of(image, result)}
         if result.uncertainty is not None:
-            more = output_path(args.i, "_uncertainty.nii.gz", args.uncertainty, args.ofolder)
+            more = how.path_of(args, "_uncertainty.nii.gz", "uncertainty", args.uncertainty)
             write_sidecar(more, args, [args.i], Measure="standard deviation of the probability")
             written.append(result.uncertainty.save(more))
         if args.r == 0:
-            more = output_path(args.i, "_centerline.nii.gz", None, str(path.parent))
+            more = how.centreline_path(args, path)
             write_sidecar(more, args, [args.i], Method=args.centerline, Contrast=args.c)
             written.append(result.line.mask(image).save(more))
     write_sidecar(path, args, [args.i], **extra)
     seg.save(path)
+    written += dicomseg_beside(args, path, seg, {1: "spinal_cord"})
     add_qc_entry(args, image, [("cord", seg)], files=[path], **shown)
     announce(written, args, args.i, [path])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from spinetools.cli._bids import add_bids
 from spinetools.cli._parser import (
     StParser,
     add_allow_empty,
@@ -37,8 +38,8 @@ def get_parser() -> StParser:
     group.add_argument(
         "-c",
         choices=("t1", "t2", "t2s", "dwi", "any"),
-        default="any",
-        help="contrast; the detector reads any, so that this is only recorded (default any)",
+        help="contrast; the detector reads any, so that this is only recorded (default: as the "
+        "name, the sidecar or the image tell, else any; see st_get_modality)",
     )
     group.add_argument(
         "-method",
@@ -84,6 +85,7 @@ def get_parser() -> StParser:
         help="coordinates in the CSV: voxels of the input, or scanner mm (default pix)",
     )
     add_allow_empty(parser)
+    add_bids(parser)
     add_qc(parser)
     return parser
 
@@ -113,31 +115,50 @@ def find(args: argparse.Namespace, image: Image) -> Centreline:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Find it in one image, or in each of a BIDS folder."""
+    from spinetools.cli._bids import over_images
+    from spinetools.errors import InputError
+
+    if args.bids and args.method == "fitseg" and Path(args.i).is_dir():
+        raise InputError("-method fitseg fits one segmentation, but -i is a folder")
+    over_images(args, find_and_write, ("init_points",))
+
+
+def find_and_write(args: argparse.Namespace) -> None:
     """Find, write, report."""
     import numpy as np
 
+    from spinetools.cli._bids import derived
+    from spinetools.cli._contrast import settle_contrast
     from spinetools.cli._qc import add_qc_entry
     from spinetools.cli._results import model_record, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
     from spinetools.files import output_path, strip_nifti_suffix, write_text
 
     image = load_input(args)
-    path = output_path(args.i, "_centerline.nii.gz", args.o, args.ofolder)
+    kind = "probseg" if args.centerline_soft else "mask"
+    path = derived(args, kind, args.method, label="centerline") or output_path(
+        args.i, "_centerline.nii.gz", args.o, args.ofolder
+    )
+    if args.method in ("optic", "cnn"):
+        settle_contrast(args, image)
     line = unless_empty(args, lambda: find(args, image))
     if line is None:
         mask, rows = image.like(np.zeros(image.shape, dtype=np.uint8)), np.empty((0, 3))
     else:
         mask = line.mask(image, soft=bool(args.centerline_soft))
         rows = line.voxels if args.space == "pix" else line.world_mm
-    table = Path(path).with_name(f"{strip_nifti_suffix(path)}.csv")
+    table = derived(args, "points", args.method, label="centerline", extension=".csv")
+    table = table or Path(path).with_name(f"{strip_nifti_suffix(path)}.csv")
     write_text(table, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows))
-    said = {"Method": args.method, "Contrast": args.c, "Coordinates": args.space}
+    said = {"Method": args.method, "Contrast": args.c or "any", "Coordinates": args.space}
     if line is not None and line.model is not None:
         said["Models"] = [model_record(line.model)]
-    write_sidecar(path, args, [args.i], **said)
+    for file in (path, table) if args.bids else (path,):  # else both have one name, and sidecar
+        write_sidecar(file, args, [args.i], **said)
     mask.save(path)
-    kind = "mask" if args.centerline_soft else "centerline"
-    add_qc_entry(args, image, [("centerline", mask)], label_kind=kind, files=[path])
+    shown = "mask" if args.centerline_soft else "centerline"
+    add_qc_entry(args, image, [("centerline", mask)], label_kind=shown, files=[path])
     announce([path, table], args, args.i, [path])
 
 

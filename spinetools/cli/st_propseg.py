@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from spinetools.cli._bids import add_bids
+from spinetools.cli._dicom import add_dicomseg, dicomseg_beside
 from spinetools.cli._parser import (
     StParser,
     add_allow_empty,
@@ -40,6 +42,8 @@ def get_parser() -> StParser:
     add_propseg_options(parser)
     add_allow_empty(parser)
     add_temporary(parser)
+    add_bids(parser)
+    add_dicomseg(parser)
     add_qc(parser)
     return parser
 
@@ -75,9 +79,18 @@ def centreline_of(args: argparse.Namespace, image: Image, correction: Image | No
 
 
 def run(args: argparse.Namespace) -> None:
+    """Segment one image, or each of a BIDS folder."""
+    from spinetools.cli._bids import over_images
+
+    over_images(args, segment, ("init_centerline", "init_mask", "mask_correction"))
+
+
+def segment(args: argparse.Namespace) -> None:
     """Segment, write, report."""
     from spinetools.centerline import with_sizes
-    from spinetools.cli._propseg import flags_of, say_kept, say_leaks, write_extras
+    from spinetools.cli import _propseg as how
+    from spinetools.cli._bids import derived
+    from spinetools.cli._contrast import settle_contrast
     from spinetools.cli._qc import add_qc_entry
     from spinetools.cli._results import empty_like, mask_on, unless_empty
     from spinetools.cli._run import announce, load_input, write_sidecar
@@ -86,7 +99,10 @@ def run(args: argparse.Namespace) -> None:
 
     params_from(args)
     image = load_input(args)
-    path = output_path(args.i, "_seg.nii.gz", args.o, args.ofolder)
+    path = derived(args, "mask", "propseg", label="SC") or output_path(
+        args.i, "_seg.nii.gz", args.o, args.ofolder
+    )
+    settle_contrast(args, image, otherwise=None)
     correction = mask_on(image, args.mask_correction) if args.mask_correction else None
 
     def find() -> PropsegResult:
@@ -111,20 +127,21 @@ def run(args: argparse.Namespace) -> None:
     extra: dict[str, Any] = {"Contrast": args.c}
     written: list[Path] = [path]
     if result is not None:
-        say_kept(result)
-        say_leaks(result)
+        how.say_kept(result)
+        how.say_leaks(result)
         extra["LeakScore"] = [round(float(score), 3) for score in result.leak.score]
         extra["Slices"] = [int(k) for k in result.slices]
         extra["Stopped"] = {"below": result.stopped[0], "above": result.stopped[1]}
         extra["KeptAsDrawn"] = [int(k) for k in result.kept]
-        written += write_extras(args, image, result)
+        written += how.write_extras(args, image, result)
     write_sidecar(path, args, [args.i], **extra)
     mask.save(path)
+    written += dicomseg_beside(args, path, mask, {1: "spinal_cord"})
     overlays, files = [("cord", mask)], [path]
     if result is not None and result.csf is not None:
         overlays.append(("csf", result.csf))
-        files += [file for file in written if file.name.endswith("_CSF.nii.gz")]
-    flags = [] if result is None else flags_of(image, result)
+        files.append(how.extra_path(args, how.CSF_ENDING))
+    flags = [] if result is None else how.flags_of(image, result)
     add_qc_entry(args, image, overlays, flags=flags, files=files)
     announce(written, args, args.i, [path])
 

@@ -38,6 +38,14 @@ def disc_points(result: SpineLabels, iso: bool = False) -> Image:
     return target.like(points)
 
 
+def points_table(points: Image) -> str:
+    """Return the BIDS table of the points' values (``_dseg.tsv``)."""
+    names = {row.values["sct_disc"]: row.name for row in structures() if "sct_disc" in row.values}
+    names |= {_TOP_OF_C1: "top_of_C1", _TOP_OF_C2: "joint_C1_C2"}
+    values = [int(value) for value in np.unique(points.data) if value]
+    return "\n".join(["index\tname", *(f"{value}\t{names[value]}" for value in values)]) + "\n"
+
+
 def _put(
     points: npt.NDArray[np.uint8], target: Image, world: npt.NDArray[np.float64], value: int
 ) -> None:
