@@ -10,7 +10,7 @@ from spinetools.cli._parser import StParser, on_off
 from spinetools.cli._run import execute
 
 if TYPE_CHECKING:
-    from spinetools.compare.cases import Compared
+    from spinetools.compare.cases import Compared, Result
 
 DESCRIPTION = """\
 Compare segmentations of the spinal cord by several methods on the same images, with references
@@ -102,18 +102,25 @@ def _add_entry(args: argparse.Namespace, compared: Compared) -> None:
         for name, path in named.items()
         if path is not None and path.exists()
     ]
-    # the area is drawn for the first method that has one
-    drawn = next((result for result in compared.results if result.slices), None)
-    areas = {} if drawn is None else {
-        row.index: row.csa_mm2 for row in drawn.slices if row.csa_mm2 == row.csa_mm2
-    }  # fmt: skip
+    measured = [result.method for result in compared.results if result.slices]
+    # the page's area without a name is that of the first mask
+    overlays.sort(key=lambda overlay: overlay[0] not in measured)
+    measures = {
+        "csa_mm2" if name == measured[0] else f"csa_mm2:{name}": _areas(compared.result(name))
+        for name in measured
+    }
     add_entry(
         args.qc, load_volume(case.image), overlays,
         process=args.prog, command_line=args.command_line,
         dataset=args.qc_dataset, subject=case.subject, contrast=case.contrast,
         flags=[flag for result in compared.results for flag in result.flags],
-        measures={"csa_mm2": areas} if areas else None,
+        measures=measures or None,
     )  # fmt: skip
+
+
+def _areas(result: Result) -> dict[int, float]:
+    """Return a method's area in each slice where it has one."""
+    return {row.index: row.csa_mm2 for row in result.slices if row.csa_mm2 == row.csa_mm2}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

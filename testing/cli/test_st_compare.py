@@ -97,6 +97,24 @@ def test_a_table_a_summary_and_a_report(run: Run, folder: Path, two: list[Path])
     layers = [[layer["name"] for layer in each["views"][0]["layers"]] for each in entries]
     assert layers == [["image", "a", "b"], ["image", "a"]]
     assert [each["input"] for each in entries] == [row["input"] for row in record["rows"]]
+    # the area of every method, the first mask's without its name
+    first, second = (each["measures"]["values"] for each in entries)
+    assert sorted(first) == ["csa_mm2", "csa_mm2:b"]
+    assert first["csa_mm2:b"][5] > 1.2 * first["csa_mm2"][5]
+    assert sorted(second) == ["csa_mm2"]
+
+
+def test_a_method_that_found_nothing_is_drawn_last(run: Run, folder: Path, two: list[Path]) -> None:
+    """The area without a name is that of the first mask: it must have one."""
+    empty = Image.load(folder / "sub-01_a.nii.gz")
+    empty.like(np.zeros(SHAPE, dtype=np.uint8)).save(folder / "empty.nii.gz")
+    done = run("st_compare", "-i", "sub-01_T2w.nii.gz", "-s", "none=empty.nii.gz",
+               "b=sub-01_b.nii.gz", "-qc", "qc")  # fmt: skip
+    assert done.code == 0, done.err
+    (path,) = (folder / "qc/entries").glob("*.json")
+    entry = json.loads(path.read_text())
+    assert [layer["name"] for layer in entry["views"][0]["layers"]] == ["image", "b", "none"]
+    assert list(entry["measures"]["values"]) == ["csa_mm2"]
 
 
 def test_with_references(run: Run, folder: Path, two: list[Path]) -> None:

@@ -258,6 +258,33 @@ def test_methods_of_one_image_are_shown_side_by_side_and_over_each_other(methods
     assert page.errors() == []
 
 
+def test_the_area_of_every_method_is_drawn_and_written(tmp_path, visit, ras):
+    image, mask = (each.reorient(tuple("LPI")) for each in ras)
+    areas = dict.fromkeys(range(10, 30), 60.0)
+    measures = {"csa_mm2": areas, "csa_mm2:b": dict.fromkeys(range(10, 29), 80.0)}
+    add_entry(tmp_path / "qc", image, [("a", mask), ("b", mask)], process="st_compare",
+              command_line="st_compare", subject="s", measures=measures)  # fmt: skip
+    page = visit(tmp_path / "qc")
+    page.settle()
+    page.js("QC.viewer.setView('slice'); QC.viewer.goToIndex(20)")
+    head = "#chart .chart-head"
+    assert [page.text(f"{head} {each}") for each in (".method-name", ".method-name ~ span")] == [
+        "a60.0", "b80.0",
+    ]  # fmt: skip
+    colours = page.js(
+        "return [...document.querySelectorAll('#chart .curve')].map((e) => e.style.stroke)"
+    )
+    assert len(set(colours)) == 2
+    # one measure, not two, and what is not there is not made up
+    assert not page.all("#chart select")
+    page.js("QC.viewer.goToIndex(29)")
+    assert page.text(f"{head} .method-name ~ span") == "b–"
+    page.press("c")
+    page.js("QC.settings.set('arrangement', 'side'); QC.methods.draw(); QC.viewer.goToIndex(20)")
+    page.wait("return document.querySelectorAll('.panel figcaption b').length === 2")
+    assert [each.text for each in page.all(".panel figcaption b")] == ["60.0 mm²", "80.0 mm²"]
+
+
 def test_the_difference_of_two_methods_is_what_the_voxels_say(methods, visit):
     folder, mask, moved = methods
     page = visit(folder)

@@ -1,4 +1,5 @@
-// A measure against slice, head to foot, with flagged slices; click or drag to jump.
+// A measure against slice, head to foot, with flagged slices; click or drag to jump. Where several
+// results have it ("csa_mm2", and "csa_mm2:deepseg" of the layer deepseg), each has a curve.
 "use strict";
 
 QC.chart = {
@@ -10,7 +11,9 @@ QC.chart = {
   draw(box, room, detail, view, onJump) {
     this.cursorLine = null;
     const values = detail.measures ? detail.measures.values : {};
-    const names = Object.keys(values).filter((name) => values[name].some((v) => v !== null));
+    const names = Object.keys(values).filter((name) => (
+      !name.includes(":") && values[name].some((v) => v !== null)
+    ));
     const shown = view.plane === "axial" && names.length > 0 && view.indices.length > 1;
     QC.show(box, shown);
     if (!shown) return;
@@ -34,15 +37,19 @@ QC.chart = {
     } else {
       head.append(QC.element("span", { text: QC.measureName(name) }));
     }
-    this.readout = QC.element("output", { class: "readout" });
-    head.append(this.readout);
+    this.curves = this.curvesOf(detail, view, name);
+    for (const curve of this.curves) {
+      curve.readout = QC.element("output", { class: "readout", "aria-label": curve.name });
+      if (this.curves.length === 1) head.append(curve.readout);
+      else {
+        head.append(QC.element("span", { class: "method-name" },
+          QC.element("i", { style: { background: curve.colour } }),
+          QC.element("span", { text: curve.name }), curve.readout));
+      }
+    }
 
     const width = Math.max(room, 240);
-    const points = detail.measures.slices
-      .map((slice, i) => [slice, values[name][i]])
-      .filter((point) => point[1] !== null);
-    this.byIndex = new Map(points);
-    const scale = this.scales(view, points, width);
+    const scale = this.scales(view, this.curves.flatMap((curve) => [...curve.byIndex]), width);
     this.scale = scale;
     const svg = QC.element("svg:svg", {
       viewBox: `0 0 ${width} ${this.HEIGHT}`,
@@ -53,16 +60,41 @@ QC.chart = {
     });
     svg.append(...this.grid(scale, width, view));
     svg.append(...this.flagBands(detail, scale));
-    svg.append(QC.element("svg:path", { class: "curve", d: this.path(view, scale) }));
+    for (const curve of [...this.curves].reverse()) {
+      svg.append(QC.element("svg:path", {
+        class: curve.colour ? "curve of-layer" : "curve", d: this.path(view, scale, curve.byIndex), style: { stroke: curve.colour },
+      }));
+    }
     this.cursorLine = QC.element("svg:line", {
       class: "cursor",
       y1: this.PAD.top,
       y2: this.HEIGHT - this.PAD.bottom,
     });
-    this.cursorDot = QC.element("svg:circle", { class: "cursor-dot", r: 3.5 });
-    svg.append(this.cursorLine, this.cursorDot);
+    svg.append(this.cursorLine);
+    for (const curve of this.curves) {
+      curve.dot = QC.element("svg:circle", { class: "cursor-dot", r: 3.5 });
+      svg.append(curve.dot);
+    }
     this.follow(svg, scale, onJump);
     QC.replace(box, head, svg);
+  },
+
+  // The measure of the first mask, and of the other layers that have it, in their colours.
+  curvesOf(detail, view, name) {
+    const { slices, values } = detail.measures;
+    const points = (series) => new Map(
+      slices.map((slice, i) => [slice, series[i]]).filter((point) => point[1] !== null),
+    );
+    const layers = view.layers.filter((layer) => layer.kind === "mask");
+    const others = layers.slice(1).filter((layer) => Object.hasOwn(values, `${name}:${layer.name}`));
+    const first = { name: layers.length > 0 ? layers[0].name : "", byIndex: points(values[name]) };
+    if (others.length === 0) return [first];
+    return [
+      { ...first, colour: layers[0].colour },
+      ...others.map((layer) => ({
+        name: layer.name, colour: layer.colour, byIndex: points(values[`${name}:${layer.name}`]),
+      })),
+    ];
   },
 
   scales(view, points, width) {
@@ -135,11 +167,11 @@ QC.chart = {
   },
 
   // Breaks where a slice has no value.
-  path(view, scale) {
+  path(view, scale, byIndex) {
     let pen = "M";
     let path = "";
     for (const index of view.indices) {
-      const value = this.byIndex.get(index);
+      const value = byIndex.get(index);
       if (value === undefined) {
         pen = "M";
         continue;
@@ -168,14 +200,16 @@ QC.chart = {
     this.current = index;
     if (!this.cursorLine || index === null || index === undefined) return;
     const x = this.scale.x(index);
-    const value = this.byIndex.get(index);
     this.cursorLine.setAttribute("x1", x);
     this.cursorLine.setAttribute("x2", x);
-    this.cursorDot.setAttribute("visibility", value === undefined ? "hidden" : "visible");
-    if (value !== undefined) {
-      this.cursorDot.setAttribute("cx", x);
-      this.cursorDot.setAttribute("cy", this.scale.y(value));
+    for (const { byIndex, dot, readout } of this.curves) {
+      const value = byIndex.get(index);
+      dot.setAttribute("visibility", value === undefined ? "hidden" : "visible");
+      if (value !== undefined) {
+        dot.setAttribute("cx", x);
+        dot.setAttribute("cy", this.scale.y(value));
+      }
+      readout.textContent = value === undefined ? "–" : QC.number(value);
     }
-    this.readout.textContent = value === undefined ? "–" : QC.number(value);
   },
 };

@@ -318,10 +318,14 @@ QC.methods = {
 
   // -- words ----------------------------------------------------------------------------------------
 
+  // A measure without the name of a layer is of the first mask.
   area(method, index) {
-    const { measures } = method.detail;
-    if (!measures || method.number !== method.detail.views[0].layers.findIndex((each) => each.kind === "mask")) return null;
-    const name = ["csa_mm2", "area_mm2"].find((each) => each in measures.values);
+    const { measures, views } = method.detail;
+    if (!measures) return null;
+    const first = method.number === views[0].layers.findIndex((each) => each.kind === "mask");
+    const name = ["csa_mm2", "area_mm2"]
+      .map((each) => (first ? each : `${each}:${method.layer.name}`))
+      .find((each) => Object.hasOwn(measures.values, each));
     const at = measures.slices.indexOf(index);
     return name && at >= 0 ? measures.values[name][at] : null;
   },

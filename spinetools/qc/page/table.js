@@ -52,6 +52,7 @@ QC.table = {
       below: QC.byId("rows-below"),
       rows: QC.byId("rows"),
     });
+    this.severalDatasets = new Set(QC.entries.map((entry) => entry.dataset)).size > 1;
     const flagged = QC.entries.some((entry) => entry.flags.length > 0);
     QC.byId("rows").parentElement.classList.toggle("no-flags", !flagged);
     QC.ratings.listeners.push((key) => {
@@ -189,13 +190,18 @@ QC.table = {
     }
   },
 
+  // What the input's name says beyond its subject and its ending: there is little room.
+  ofFile(entry) {
+    const file = QC.fileName(entry.input).replace(/\.nii(\.gz)?$/, "");
+    return file.startsWith(entry.subject) ? file.slice(entry.subject.length).replace(/^[._-]+/, "") : file;
+  },
+
   row(entry) {
     let row = this.rows.get(entry.id);
     if (row) return row;
     const runs = this.runs.get(entry.case);
     const earlier = !this.latest.has(entry);
-    const file = QC.fileName(entry.input);
-    const about = [entry.dataset, file.startsWith(entry.subject + ".") ? "" : file];
+    const about = [this.ofFile(entry), this.severalDatasets ? entry.dataset : ""];
     const kinds = [...new Set(entry.flags.map((flag) => flag.kind))];
     row = QC.element(
       "tr",

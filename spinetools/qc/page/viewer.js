@@ -101,7 +101,7 @@ QC.viewer = {
   title(entry) {
     const file = QC.fileName(entry.input);
     QC.byId("entry-title").textContent = file || entry.subject;
-    const facts = [entry.dataset, entry.subject, entry.process, entry.contrast, entry.plane];
+    const facts = [entry.process, entry.contrast, entry.plane, entry.subject, entry.dataset];
     QC.byId("entry-subtitle").textContent = facts.filter(Boolean).join(" · ");
     document.title = `${entry.subject} · ${entry.process} · spinetools QC`;
   },
