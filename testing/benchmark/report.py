@@ -118,11 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.full:
             rows += full_images(Path(folder, "full"), args.full)
     print(markdown(rows))
+    record(rows)
+    return 0
+
+
+def record(rows: Sequence[dict[str, str]]) -> None:
+    """Put rows into the results, in the place of those of the same name."""
     path = RESULTS / "report.tsv"
     before = read_tsv(path) if path.is_file() else []
     measured = {row["what"] for row in rows}
     write_tsv(path, [*(row for row in before if row["what"] not in measured), *rows])
-    return 0
 
 
 def row(what: str, found: str, expected: str) -> dict[str, str]:
