@@ -42,6 +42,8 @@ VENDORED = "niivue-"
 
 ENTRIES = "entries"
 INDEX = "entries.js"
+#: The page itself, which loads all else.
+FRONT = "index.html"
 _START, _END = "window.spinetoolsReport = ", ";\n"
 
 Summaries = dict[str, dict[str, Any]]
@@ -78,7 +80,8 @@ def refresh(
     with locked(folder, lambda: wanted is not None and _lists(folder, wanted)) as lock:
         if lock == "not needed":
             return 0
-        _put_page(folder)
+        _put_assets(folder, lambda name: name != FRONT)
+        _put_empty(folder)
         known: Summaries = {} if rebuild else _read_index(folder)
         reported: set[str] = set()
         fresh = bool(known) and set(known) == _listing(folder)
@@ -95,6 +98,8 @@ def refresh(
                 _put_scripts(folder, known)
             _replace(folder / INDEX, _as_script(known))
             fresh = _listing(folder) == listing
+        # last, so that a run killed before leaves no page without its scripts
+        _put_assets(folder, lambda name: name == FRONT)
     return len(known)
 
 
@@ -226,12 +231,14 @@ def script_json(content: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _put_page(folder: Path) -> None:
-    """Copy the page beside the entries, where it is missing or differs."""
+def _put_assets(folder: Path, chosen: Callable[[str], bool]) -> None:
+    """Copy files of the page beside the entries, where they are missing or differ."""
     for asset in sorted(files("spinetools.qc").joinpath("page").iterdir(), key=lambda a: a.name):
         if not asset.name.endswith((".html", ".js", ".css", ".svg", ".txt")):
             continue
-        target = folder / (asset.name if asset.name == "index.html" else f"page/{asset.name}")
+        if not chosen(asset.name):
+            continue
+        target = folder / (asset.name if asset.name == FRONT else f"page/{asset.name}")
         # large libraries have their version in their name: one that is there is the same
         if asset.name.startswith(VENDORED) and target.is_file():
             continue
@@ -242,7 +249,10 @@ def _put_page(folder: Path) -> None:
             same = False
         if not same:
             _replace(target, text)
-    # empty files, so that the page does not ask in vain; never over one that has something
+
+
+def _put_empty(folder: Path) -> None:
+    """Put empty scripts where the page would ask in vain; never over one that has something."""
     for name in ("ratings.js", "comparisons.js"):
         with suppress(OSError), (folder / name).open("x", encoding="utf-8"):
             pass

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -364,3 +365,37 @@ def test_refreshing_a_large_report_stays_quick(tmp_path, tiny, record_property):
     print(f"one entry more in a report of 4,801: {seconds:.2f} s")
     assert len(listed(tmp_path)) == 4802
     assert seconds < 1.5
+
+
+def test_a_run_killed_while_it_makes_the_page_leaves_no_page_without_its_scripts(
+    tmp_path, tiny, monkeypatch
+):
+    """The page comes last: at whatever file the run is cut off, the page is not there, or whole."""
+    identity = add(tmp_path / "made", tiny)
+    names = [path.relative_to(tmp_path / "made") for path in (tmp_path / "made").rglob("*")]
+    scripts = [name for name in names if name.suffix in (".js", ".css") and name.parts[0] != "img"]
+    assert len(scripts) > 20
+
+    class Cut(BaseException):
+        pass
+
+    for count in range(1, len(scripts) + 2, 5):
+        left = iter(range(count))
+        whole = index._replace
+
+        def replace(path, text, left=left, whole=whole):
+            if next(left, None) is None:
+                raise Cut
+            whole(path, text)
+
+        folder = tmp_path / str(count)
+        shutil.copytree(tmp_path / "made" / "entries", folder / "entries")
+        shutil.copytree(tmp_path / "made" / "img", folder / "img")
+        with monkeypatch.context() as patch, suppress(Cut):
+            patch.setattr(index, "_replace", replace)
+            refresh(folder)
+        if (folder / "index.html").exists():
+            assert all((folder / name).exists() for name in scripts)
+        refresh(folder)
+        assert all((folder / name).exists() for name in scripts)
+        assert listed(folder) == [identity]

@@ -1,0 +1,262 @@
+"""The commands that the campaign of faults calls, and the small sound files that they work on.
+
+Words in capitals stand for files: IMAGE, MASK, LABELS, CENTRELINE, MODEL, …; OUT for the folder
+that a command may write to, BAD for a malformed file, NAME for a name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from cases import ROOT
+
+SHAPE = (40, 36, 22)
+AFFINE = np.array([[1.0, 0, 0, -20], [0, 1, 0, -30], [0, 0, 2, 5], [0, 0, 0, 1]])
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command line; see the module's first lines."""
+
+    line: str
+
+    @property
+    def command(self) -> str:
+        """The command's name."""
+        return self.line.partition(" ")[0]
+
+    def arguments(self, files: dict[str, Path | str]) -> list[str]:
+        """Return the words with files in the place of those in capitals."""
+        words = []
+        for word in self.line.split():
+            name, equals, rest = word.rpartition("=")
+            head, slash, tail = rest.partition("/")
+            words.append(f"{name}{equals}{files.get(head, head)}{slash}{tail}")
+        return words
+
+
+def available(calls: tuple[str, ...]) -> list[Call]:
+    """Return the calls whose commands this version has."""
+    found = [Call(line) for line in calls]
+    return [c for c in found if importlib.util.find_spec(f"spinetools.cli.{c.command}")]
+
+
+#: Every command that writes, with all that it can write.
+WRITING = (
+    "st_get_centerline -i IMAGE -c t2 -ofolder OUT -qc OUT/qc",
+    "st_propseg -i IMAGE -c t2 -CSF -mesh -centerline-coord -ofolder OUT -qc OUT/qc",
+    "st_deepseg_sc -i IMAGE -c t2 -uncertainty OUT/doubt.nii.gz -ofolder OUT -qc OUT/qc",
+    "st_label_vertebrae -i IMAGE -model MODELS -allow-empty -statistics -preview -ofolder OUT",
+    "st_process_segmentation -i MASK -perslice 1 -o OUT/area.csv -append 1",
+    "st_dice_coefficient -i MASK -d MASK -o OUT/dice.csv",
+    "st_compute_hausdorff_distance -i MASK -d MASK -o OUT/distance.csv",
+    "st_image -i IMAGE -setorient RPI -ofolder OUT",
+    "st_image -i IMAGE -split z -ofolder OUT",
+    "st_image -i IMAGE -resample 2x2x2 -o OUT/small.nii",
+    "st_crop_image -i IMAGE -m MASK -ofolder OUT",
+    "st_label_utils -i IMAGE -create 1,1,1,1 -ofolder OUT",
+    "st_label_utils -i LABELS -export-lut slicer -label-scheme sct -ofolder OUT",
+    "st_compare -i IMAGE -s a=MASK -ref MASK -o OUT/a.csv -qc OUT/qc",
+    "st_qc -i IMAGE -s MASK -p st_propseg -qc OUT/qc",
+    "st_phantom -c t2 -fov cervical -spacing 3x3x6 -ofolder OUT",
+    "st_models install own -from MODEL -to OUT",
+    "st_train_prepare 101 -phantoms 1 -folder OUT",
+    "st_pilot -path-data SCANS -c t2 -methods propseg -o OUT",
+    "st_run_batch -script SCRIPT -path-data STUDY -path-output OUT",
+    "st_combine_masks -i MASK MASK2 -o OUT/both.nii.gz",
+    "st_report -s LABELS -label-scheme sct -ofolder OUT",
+)
+#: So slow, or with so many processes of their own, that they are run rarely.
+SLOW = {"st_run_batch", "st_pilot", "st_train_prepare"}
+
+#: Commands that read a NIfTI file, and the part that it plays: its voxels are made to fit.
+READING = (
+    "st_get_centerline -i BAD -c t2 -ofolder OUT",
+    "st_propseg -i BAD -c t2 -ofolder OUT -qc OUT/qc",
+    "st_deepseg_sc -i BAD -c t2 -ofolder OUT",
+    "st_label_vertebrae -i BAD -model MODELS -ofolder OUT",
+    "st_image -i BAD -header",
+    "st_image -i BAD -setorient RPI -ofolder OUT",
+    "st_image -i BAD -resample 2x2x2 -ofolder OUT",
+    "st_image -i BAD -set-sform-to-qform -ofolder OUT",
+    "st_image -i BAD -set-qform-to-sform -ofolder OUT",
+    "st_image -i BAD -copy-header IMAGE -ofolder OUT",
+    "st_image -i IMAGE -resample-to BAD -ofolder OUT",
+    "st_crop_image -i BAD -xmin 1 -xmax 3 -ofolder OUT",
+    "st_get_modality -i BAD",
+    "st_propseg -i IMAGE -c t2 -init-centerline MBAD -ofolder OUT",
+    "st_propseg -i IMAGE -c t2 -init-mask MBAD -ofolder OUT",
+    "st_process_segmentation -i MBAD -o OUT/area.csv",
+    "st_process_segmentation -i MASK -perlevel 1 -vertfile MBAD -o OUT/area.csv",
+    "st_dice_coefficient -i MBAD -d MASK -o OUT/dice.csv",
+    "st_compute_hausdorff_distance -i MASK -d MBAD -o OUT/distance.csv",
+    "st_label_utils -i MBAD -display",
+    "st_label_utils -i MBAD -cubic-to-point -ofolder OUT",
+    "st_label_utils -i MBAD -remap sct -label-scheme totalspineseg -ofolder OUT",
+    "st_crop_image -i IMAGE -m MBAD -ofolder OUT",
+    "st_compare -i IMAGE -s a=MBAD -o OUT/a.csv",
+    "st_qc -i IMAGE -s MBAD -p st_propseg -qc OUT/qc",
+    "st_combine_masks -i MASK MBAD -o OUT/both.nii.gz",
+    "st_report -s MBAD -label-scheme sct -ofolder OUT",
+)
+
+#: Commands that read a file which is no image, by the kind of file that BAD is.
+OTHER = (
+    ("csv", "st_propseg -i IMAGE -c t2 -init-centerline BAD -ofolder OUT"),
+    ("csv", "st_deepseg_sc -i IMAGE -centerline file -file-centerline BAD -ofolder OUT"),
+    ("json", "st_qc -qc REPORT -import BAD"),
+    ("tsv", "st_qc -qc REPORT -import BAD"),
+    ("yml", "st_run_batch -script SCRIPT -path-data STUDY -path-output OUT -exclude-yml BAD"),
+    ("onnx", "st_deepseg_sc -i IMAGE -c t2 -model BAD -ofolder OUT"),
+    ("onnx", "st_models install own -from BAD -to OUT"),
+    ("zip", "st_models install own -from BAD -to OUT"),
+)
+
+
+def cord(shape: tuple[int, int, int] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
+    """Make a T2-like cord and its mask: a grey tube in bright fluid in dark tissue."""
+    x, y, z = np.indices(shape)
+    distance = np.hypot(x - 19 - 2 * np.sin(z / 12), (y - 17 - 0.1 * z) * 1.3)
+    noise = np.random.default_rng(0).normal(0, 12, shape)
+    image = np.where(distance < 9.5, 620, 150 + 40 * np.sin(x / 5) * np.cos(y / 7))
+    image = np.where(distance < 5.5, 330, image) + noise
+    return image.clip(0).astype(np.int16), (distance < 5.5).astype(np.uint8)
+
+
+def sound_files(folder: Path) -> dict[str, Path | str]:
+    """Make the sound files in a folder; return them by the words that stand for them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image, mask = cord()
+    labels = np.zeros_like(mask)
+    labels[19, 18, 4], labels[20, 19, 16] = 4, 3
+    halves = mask.copy()
+    halves[:, :, 11:] = 0
+    files: dict[str, Path | str] = {}
+    for name, array in (("IMAGE", image), ("MASK", mask), ("LABELS", labels), ("MASK2", halves)):
+        path = folder / f"{name.lower()}.nii.gz"
+        nib.save(nib.Nifti1Image(array, AFFINE), path)
+        files[name] = path
+    files["MODEL"] = Path(shutil.copy(ROOT / "data" / "models" / "optic.onnx", folder))
+    files["SCRIPT"], files["STUDY"] = folder / "script.sh", folder / "study"
+    Path(files["SCRIPT"]).write_text("echo done\n", encoding="utf-8")
+    (folder / "study" / "sub-01").mkdir(parents=True, exist_ok=True)
+    files["SCANS"] = folder / "scans"
+    (folder / "scans").mkdir(exist_ok=True)
+    shutil.copy(files["IMAGE"], folder / "scans")
+    files["MODELS"] = tiny_networks(folder / "models")
+    return files
+
+
+def tiny_networks(folder: Path) -> Path:
+    """Write the tests' tiny networks of the vertebrae, which read the truth from the image."""
+    if importlib.util.find_spec("onnx") is None:
+        return folder
+    for place in ("vertebrae", "phantom"):
+        sys.path.insert(0, str(ROOT / "testing" / place))
+    import coded
+
+    return Path(coded.save_networks(folder))
+
+
+def report_for(folder: Path, files: dict[str, Path | str]) -> Path:
+    """Make a QC report with one entry, for commands that read one."""
+    from spinetools.image import load_mask, load_volume
+    from spinetools.qc import add_entry
+
+    image, mask = load_volume(files["IMAGE"]), load_mask(files["MASK"])
+    add_entry(folder, image, [("cord", mask)], process="st_propseg", command_line="x", subject="s")
+    return folder
+
+
+# -- malformed files that are no images ----------------------------------------------------------
+
+
+def other_file(kind: str, seed: int, number: int, folder: Path, files: dict[str, Path | str]) -> Path:
+    """Make a malformed table, text, model or zip."""
+    import random
+
+    draw = random.Random(f"{kind} {seed} {number}")
+    path = folder / f"bad.{kind}"
+    if kind == "onnx":
+        data = bytearray(Path(files["MODEL"]).read_bytes())
+        how = draw.randrange(5)
+        if how == 0:
+            data = data[: draw.randrange(len(data))]
+        else:  # anywhere, or where the structure is and not the weights
+            near = min(len(data), draw.choice([64, 4096, len(data)]))
+            places = [draw.randrange(near) if draw.random() < 0.5 else -1 - draw.randrange(near)]
+            for place in places:
+                data[place] ^= draw.randrange(1, 256)
+        path.write_bytes(data)
+    elif kind == "zip":
+        _bad_zip(path, draw)
+    else:
+        path.write_bytes(_bad_text(kind, draw))
+    return path
+
+
+def _bad_zip(path: Path, draw: object) -> None:
+    import random
+    import stat
+    import zipfile
+
+    assert isinstance(draw, random.Random)
+    names = ["../outside.txt", "a/../../outside.txt", "/tmp/outside.txt", "C:\\outside.txt", "a\0b",
+             "..\\outside.txt", "link", "x" * 300, "con", "a/" * 200 + "b", "plans.json"]  # fmt: skip
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in draw.sample(names, draw.randint(1, 4)):
+            info = zipfile.ZipInfo(name)
+            if name == "link":
+                info.external_attr = (stat.S_IFLNK | 0o777) << 16
+            content = bytes(1 << 22) if draw.random() < 0.2 else b"../../outside.txt"
+            archive.writestr(info, content)
+    data = bytearray(path.read_bytes())
+    if draw.random() < 0.4:
+        for _ in range(draw.choice([1, 5])):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+    elif draw.random() < 0.2:
+        data = data[: draw.randrange(len(data))]
+    path.write_bytes(data)
+
+
+def _bad_text(kind: str, draw: object) -> bytes:
+    import random
+
+    assert isinstance(draw, random.Random)
+    odd = ["", "nan", "inf", "1e999", "-1", "99999999999999999999", "x", "é", "\0", "'", '"', "[" * 99,
+           "1,2", "1,2,3,4", "<script>", "${HOME}", "!!python/object:os.system", "&a *a"]  # fmt: skip
+    if draw.random() < 0.15:
+        return draw.randbytes(draw.choice([0, 1, 100, 5000]))
+    if kind == "csv":
+        rows = [[f"{19 + draw.random():.2f}", "18", str(z)] for z in range(20)]
+        for _ in range(draw.choice([1, 1, 5, 40])):
+            rows[draw.randrange(20)][draw.randrange(3)] = draw.choice(odd)
+        text = "\n".join(",".join(row) for row in rows)
+    elif kind == "tsv":
+        text = "id\trating\tnote\n" + "\n".join(
+            "\t".join(draw.choice([*odd, "pass", "fail"]) for _ in range(draw.randint(0, 5)))
+            for _ in range(5)
+        )
+    elif kind == "json":
+        bad = draw.choice(odd)
+        deep = "[" * 100_000
+        record = {"id": bad, "rating": draw.choice(odd), "slices": {bad: bad}, "case": bad}
+        text = draw.choice([deep, "{", "null", "[]", '{"ratings": 3}', '{"ratings": [3, null]}',
+                            json.dumps({"ratings": [record]}), json.dumps({"ratings": {bad: record}}),
+                            '{"ratings": NaN}'])  # fmt: skip
+    else:
+        text = draw.choice(["- sub-01", "sub-01", "{", "a: [1, 2", "!!python/object/apply:os.getcwd []",
+                            "a: &a [*a]", "- 1\n- {}\n- null", "\t- x", "{}", "[]", "? ", "- " * 2000,
+                            f"fail: {draw.choice(odd)}", draw.choice(odd)])  # fmt: skip
+    data = text.encode()
+    if draw.random() < 0.15:
+        place = draw.randrange(len(data) + 1)
+        data = data[:place] + draw.randbytes(3) + data[place:]
+    return data

@@ -1,0 +1,152 @@
+"""Counts of the campaign of faults, and the box that a command is run in."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import faults_calls as calls
+import faults_run as runs
+from tables import read_tsv, write_tsv
+
+
+@dataclass
+class Tally:
+    """Counts of one row of the table, and what was found."""
+
+    part: str
+    what: str
+    tried: int = 0
+    refused: int = 0
+    fine: int = 0
+    tracebacks: int = 0
+    hangs: int = 0
+    half: int = 0
+    outside: int = 0
+    found: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Add another row's counts."""
+        for name in ("tried", "refused", "fine", "tracebacks", "hangs", "half", "outside"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.found += other.found
+
+    def row(self, seed: int) -> dict[str, str]:
+        """Return the row for the table."""
+        return {
+            "part": self.part, "what": self.what, "seed": str(seed), "tried": str(self.tried),
+            "refused in one line": str(self.refused), "ended well": str(self.fine),
+            "tracebacks": str(self.tracebacks), "hangs": str(self.hangs),
+            "half files": str(self.half), "files outside": str(self.outside),
+        }  # fmt: skip
+
+    @property
+    def faults(self) -> int:
+        """Number of faults."""
+        return self.tracebacks + self.hangs + self.half + self.outside
+
+
+class Table:
+    """results/faults.tsv, written after every chunk so that a run can be cut off."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self.path, self.seed = path, seed
+        self.rows: dict[tuple[str, str], Tally] = {}
+        for row in read_tsv(path) if path.exists() else []:
+            if int(row["seed"]) == seed:
+                numbers = [int(value) for value in list(row.values())[3:]]
+                self.rows[row["part"], row["what"]] = Tally(row["part"], row["what"], *numbers)
+
+    def tried(self, part: str) -> int:
+        """Return the number of cases of a part that are done."""
+        return sum(tally.tried for (name, _), tally in self.rows.items() if name == part)
+
+    def add(self, tallies: list[Tally]) -> None:
+        """Add counts, print what was found, and write the table."""
+        for tally in tallies:
+            row = self.rows.setdefault((tally.part, tally.what), Tally(tally.part, tally.what))
+            row.add(tally)
+            for text in tally.found:
+                print(f"-- {tally.part}, {tally.what}: {text}", flush=True)
+        write_tsv(self.path, [self.rows[key].row(self.seed) for key in sorted(self.rows)])
+
+    def replace(self, tallies: list[Tally]) -> None:
+        """Put these rows in the place of earlier ones."""
+        for tally in tallies:
+            self.rows.pop((tally.part, tally.what), None)
+        self.add(tallies)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A folder of its own for one run: what lies where is known before and after."""
+
+    root: Path
+
+    @property
+    def out(self) -> Path:
+        """The folder that a command is told to write to."""
+        return self.root / "out"
+
+    @property
+    def here(self) -> Path:
+        """The current folder of the command, and where its bad input lies."""
+        return self.root / "here"
+
+    def outside(self, before: dict[str, tuple[int, int]]) -> list[str]:
+        """Return what changed in the box beyond the folder for output."""
+        after = runs.listing(self.root)
+        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        return sorted(name for name in changed if name.split("/")[0] != "out")
+
+
+@contextlib.contextmanager
+def box(parent: Path) -> Iterator[Box]:
+    """Make a box, and remove it."""
+    root = Path(tempfile.mkdtemp(prefix="box-", dir=parent))
+    for name in ("here", "tmp", "out"):
+        (root / name).mkdir()
+    try:
+        yield Box(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def judge(
+    call: calls.Call, files: dict[str, Path | str], place: Box, tally: Tally, case: str
+) -> runs.Ended:
+    """Run a command once in a box, and count what it did."""
+    before = runs.listing(place.root)
+    start = dict(before)
+    ended = runs.run(call.arguments(files), place.here)
+    tally.tried += 1
+    tally.refused += ended.code in (1, 2)
+    tally.fine += ended.code == 0
+    problems = []
+    if ended.hung:
+        tally.hangs += 1
+        problems.append(f"hangs: {ended.err[-1500:]}")
+    elif ended.traceback:
+        tally.tracebacks += 1
+        problems.append(ended.traceback[-3000:])
+    half = runs.half_files(place.out) + runs.unopened_reports(place.out)
+    if ended.code != 0:  # refused: then nothing is there that was not before
+        half += [f"left by a refusal: {name}" for name in runs.listing(place.root)
+                 if name not in start and name.startswith("out/") and not _of_report(name)]  # fmt: skip
+    if half:
+        tally.half += 1
+        problems.append(f"half: {half}")
+    if outside := place.outside(before):
+        tally.outside += 1
+        problems.append(f"outside: {outside}")
+    tally.found += [f"case {case}, {call.line}: {text}" for text in problems]
+    return ended
+
+
+def _of_report(name: str) -> bool:
+    """Whether a file is the lock of a report, which stays."""
+    return name.endswith(".lock")
