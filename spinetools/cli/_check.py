@@ -249,7 +249,9 @@ def self_tested(report: Report) -> dict[str, Any]:
     from spinetools.phantom import get_protocol, make_phantom
 
     start = time.monotonic()
-    protocol = replace(get_protocol("t2_axial"), spacing=(1.0, 1.0, 5.0))
+    protocol = replace(
+        get_protocol("t2_axial"), spacing=(1.0, 1.0, 5.0), size=(100, 100, 60), levels=(2, 5)
+    )
     phantom = make_phantom(1, "t2", protocol)
     made = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

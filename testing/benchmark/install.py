@@ -3,7 +3,7 @@
     python testing/benchmark/install.py                 with this Python
     python testing/benchmark/install.py -python 3.10 -run   and the README's chain on the sample
 
-A clean copy of the committed files is installed into a new virtual environment in a new folder, by
+A clean copy of the project's files is installed into a new virtual environment in a new folder, by
 the one command of the README. ``-o`` appends a row to results/install.tsv and the largest packages
 go to results/install_packages.tsv. Exit code 1 where the base is larger than the target.
 """
@@ -14,9 +14,9 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -96,11 +96,12 @@ def interpreter(name: str) -> str:
 
 
 def checkout(folder: Path) -> None:
-    """Put the committed files, as a clone has them, into a new folder."""
-    archive = folder.with_suffix(".tar")
-    call(["git", "archive", "-o", str(archive), "HEAD"], ROOT)
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder)
+    """Put the files of the project, and no others that lie about, into a new folder."""
+    listed = call(["git", "ls-files", "-z", "-co", "--exclude-standard"], ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def install(python: str, source: Path, venv: Path, extras: str) -> tuple[float, float]:
