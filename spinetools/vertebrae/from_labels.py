@@ -88,13 +88,16 @@ def spine_from_labels(
     bones = (numbers > 0) & (numbers < CORD)
     line = find_line(np.isin(numbers, (CORD, CANAL)), bones, spacing)
     seen = _discs(numbers, anatomy, line, spacing)
-    return SpineLabels(
+    spine = SpineLabels(
         image=shown, working=working, numbers=numbers, names=names_of(anatomy),
         discs=tuple(_named(name, disc, line, working.space) for name, disc in seen.items()),
         numbering=_numbering(tuple(seen), anatomy, confidence),
         cord=(numbers == CORD).astype(np.float32),
         canal=np.isin(numbers, (CORD, CANAL)).astype(np.float32), line=line,
     )  # fmt: skip
+    # known here, and better than what comes back from the working grid
+    vars(spine)["on_input"] = labels.like(coded)
+    return spine
 
 
 def anatomy_of(names: Any) -> Anatomy:

@@ -60,7 +60,7 @@ def images_of(seed: int) -> Iterator[Made]:
     level = rng.uniform(LEVELS[0], 8.0) if rng.random() < 0.5 else rng.uniform(*LEVELS)
     size = np.array([rng.uniform(*limits) for limits in (WIDTH_MM, DEPTH_MM, LENGTH_MM)])
     centre = subject.curve.at(np.interp(level, subject.profiles["level"], subject.curve.s))
-    centre = centre + [rng.normal(0, 4), rng.uniform(-5, 25), 0]
+    centre = centre + np.array([rng.normal(0, 4), rng.uniform(-5, 25), 0])
     count = 6 * np.maximum(np.round(size / PAINTED_MM / 6).astype(int), 4)
     affine = np.diag([PAINTED_MM] * 3 + [1.0])
     affine[:3, 3] = centre - PAINTED_MM * (count - 1) / 2
