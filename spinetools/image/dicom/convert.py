@@ -38,12 +38,14 @@ from spinetools.image.image import Image
 from spinetools.image.nifti import open_voxels, read_header, read_voxels
 from spinetools.image.space import Space
 from spinetools.optional import require
-from spinetools.series import SEPARATOR, note_taken, series_path
+from spinetools.series import SEPARATOR, note_taken, series_name, series_path
 
 logger = logging.getLogger(__name__)
 
 #: dcm2niix takes seconds; a file that makes it go round in circles does not hang a batch.
 LIMIT_S = 900
+#: What a series' timing can tell.
+CONTRASTS = ("t1", "t2", "t2s", "dwi")
 #: Slices further from even steps than this share of a step do not fit a grid: slices are missing.
 UNEVEN = 0.05
 #: What is kept of dcm2niix's account of a scan; nothing of it tells who, where or when.
@@ -117,6 +119,11 @@ def load_series(path: str | os.PathLike[str], contrast: str | None = None) -> Ta
         logger.info(
             "%s: series %s taken (%s): %s", given, handle(one, series), reason, describe(one)
         )
+    if contrast in CONTRASTS and one.contrast not in ("", contrast):
+        logger.warning(
+            "%s: the timing of the scan is that of %s, but -c says %s",
+            image.name, one.contrast, contrast,
+        )  # fmt: skip
     _warn_of_name(parts.path, one)
     note_taken(path, image.name)
     return Taken(image, one, record)
@@ -299,7 +306,7 @@ def _read(pydicom: Any, source: Any, name: str, tags: Sequence[str] | None = Non
 
 def _warn_of_name(path: Path, one: Series) -> None:
     """Warn where the input's own name says who the patient is: outputs are named after it."""
-    words = str(path.resolve()).lower()
+    words = f"{path}/{series_name(path)}".lower()
     if any(word in words for word in one.private if len(word) > 3):
         logger.warning(
             "the path of -i holds the patient's name or ID, and outputs record it; rename the "
