@@ -52,6 +52,14 @@ def write_all(args: argparse.Namespace, result: SpineLabels) -> None:
     written += dicomseg_beside(args, path, labels, names)
     if args.statistics:
         written += _write_statistics(args, result, labels, names)
+    if args.radiomics:
+        from spinetools.cli._radiomics import write_radiomics
+
+        table, record_ = (
+            _beside(args, f"_radiomics.{end}", "radiomics") for end in ("tsv", "json")
+        )
+        shown = result.working if args.iso else result.image
+        written += write_radiomics(args, (table, record_), shown, labels, names)
     if args.preview:
         from spinetools.vertebrae.preview import save_preview
 

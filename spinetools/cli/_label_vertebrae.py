@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinetools.cli._parser import StParser, on_off
+from spinetools.cli._radiomics import add_radiomics
 from spinetools.errors import InputError
 from spinetools.labels import SCHEMES
 
@@ -98,6 +99,7 @@ def _add_outputs(parser: StParser) -> None:
         action="store_true",
         help="volume, intensity, centroid, heights, diameters: <input>_statistics.json and .tsv",
     )
+    add_radiomics(group)
     group.add_argument(
         "-preview",
         nargs="?",
@@ -140,6 +142,10 @@ def check(args: argparse.Namespace) -> None:
         from spinetools.vertebrae.anchors import parse_init
 
         parse_init(args.init)
+    if args.radiomics:
+        from spinetools.vertebrae.radiomics import check_radiomics
+
+        check_radiomics()
 
 
 def label_file(args: argparse.Namespace, networks: Networks | None = None) -> None:
