@@ -8,8 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import architecture_picture  # noqa: E402
 import command_pages  # noqa: E402
 import model_pages  # noqa: E402
+import peer_tables  # noqa: E402
 
 from spinetools import __version__  # noqa: E402
 
@@ -50,3 +52,6 @@ html_show_sphinx = False
 command_pages.write_all(HERE / "commands", HERE / "notes")
 # and one for each model, from the card in its file
 model_pages.write_all(HERE / "models")
+# and the tables beside other programs, from the benchmark's results
+peer_tables.write_all(HERE / "concepts" / "tables")
+architecture_picture.write(HERE / "concepts" / "tables")

@@ -41,6 +41,9 @@ def load(path: Path) -> ModuleType:
 
 
 command_pages = load(ROOT / "docs" / "command_pages.py")
+# what conf.py writes before a build, and pages show
+load(ROOT / "docs" / "peer_tables.py").write_all(ROOT / "docs" / "concepts" / "tables")
+load(ROOT / "docs" / "architecture_picture.py").write(ROOT / "docs" / "concepts" / "tables")
 COMMANDS = sorted(command_pages.command_modules())
 
 
@@ -176,6 +179,30 @@ def test_label_values_are_those_of_the_table() -> None:
     assert len(ranges) == 3
     for first, last, upper, lower in ranges:
         assert (level_name(int(first)), level_name(int(last))) == (upper, lower)
+
+
+def test_the_picture_of_the_layers_has_all_and_fits_them() -> None:
+    picture = load(ROOT / "docs" / "architecture_picture.py")
+    shown = picture.draw(picture.layers())
+    packages = {path.parent.name for path in (ROOT / "spinetools").glob("*/__init__.py")}
+    for name in packages - {"training", "spinetools"}:
+        assert f">{name}</tspan>" in shown, name
+    for row in picture.layers():
+        width = (picture.WIDTH - 2 * picture.LEFT - picture.GAP * (len(row) - 1)) / len(row)
+        for name in row:
+            words = picture.WORDS.get(name, "")
+            assert 24 + 9 * len(name) + 6.2 * len(words) <= width, name
+
+
+def test_what_others_have_published_has_a_source() -> None:
+    tables = load(ROOT / "docs" / "peer_tables.py")
+    page = PAGES["docs/concepts/peers.rst"]
+    for *_, source in tables.PUBLISHED:
+        author, year = source.split()
+        assert re.search(rf"{author} .*?\({year}", page, re.DOTALL) or author in page
+        assert year in page
+    assert len(tables.same_images()) > 1
+    assert len(tables.ours()) > 3
 
 
 def test_versions_agree() -> None:
