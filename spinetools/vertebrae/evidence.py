@@ -28,9 +28,8 @@ SCALE_SD = 0.08
 #: Conus tip in levels below the top of L1 (lower third of L1; n = 504), and its spread.
 CONUS_LEVEL, CONUS_SD = 0.67, 0.5
 
-#: Share of a disc's voxels with a landmark's class from which the network means it, and how
-#: sharply.
-_HALF_NAMED, _NAMED_WIDTH = 0.3, 0.07
+#: How sharply the network means a landmark from a share of a disc's voxels on.
+_NAMED_WIDTH = 0.07
 #: A network that does not tell landmarks from other discs gives a disc each of their classes this
 #: often.
 _NAMED_ALL_THE_SAME = 0.003
@@ -50,9 +49,12 @@ class EvidenceParams:
         Share of the discs within the image that a network does not find.
     false_alarm
         Odds that something found where a disc may be is none.
-    hit, near, far
-        Chance that a network gives a landmark's class to the landmark, to its neighbour, and to a
-        disc two away: for C2–C3, C7–T1, T12–L1 and L5–S.
+    half
+        Share of a disc's voxels with a landmark's class from which the network means it: for C2–C3,
+        C7–T1, T12–L1 and L5–S, as all that follows.
+    hit, near, far, other
+        Chance that a network gives a landmark's class to the landmark, to its neighbour, to a disc
+        two away, and to any other.
     deaf
         Share of images in which the networks do not tell landmarks from other discs.
     outlier
@@ -73,9 +75,11 @@ class EvidenceParams:
     height_cv: float = 0.35
     missed: float = 0.03
     false_alarm: float = 0.01
+    half: tuple[float, ...] = (0.3, 0.3, 0.3, 0.3)
     hit: tuple[float, ...] = (0.93, 0.80, 0.62, 0.90)
     near: tuple[float, ...] = (0.015, 0.04, 0.09, 0.03)
     far: tuple[float, ...] = (0.004, 0.01, 0.02, 0.006)
+    other: tuple[float, ...] = (0.001, 0.001, 0.001, 0.001)
     deaf: float = 0.2
     outlier: float = 0.04
     sizes: float = 0.35
@@ -218,7 +222,7 @@ def _landmark_term(
         chance = np.select(
             [away == 0, away == 1, away == 2],
             [params.hit[column], params.near[column], params.far[column]],
-            0.001,
+            params.other[column],
         )
         said[:, column + 1] = chance
     if not heard:  # names no disc, wherever it is
@@ -226,17 +230,17 @@ def _landmark_term(
     said[:, 0] = 1 - said[:, 1:].sum(axis=1)
     average = np.full(said.shape[1], 0.04)
     average[0] = 1 - average[1:].sum()
-    named = _as_heard(shares)
+    named = _as_heard(shares, params)
     result: FloatArray = np.log(named @ said.T) - np.log(named @ average)[:, None]
     return result
 
 
-def _as_heard(shares: FloatArray) -> FloatArray:
+def _as_heard(shares: FloatArray, params: EvidenceParams) -> FloatArray:
     """Turn shares of a landmark's class into how likely it is that the network names it.
 
     A disc of which a third is called a landmark is one: others have next to nothing of the class.
     """
-    named = expit((shares[:, 1:] - _HALF_NAMED) / _NAMED_WIDTH)
+    named = expit((shares[:, 1:] - np.array(params.half)) / _NAMED_WIDTH)
     named /= np.maximum(1.0, named.sum(axis=1, keepdims=True))
     return np.column_stack([1 - named.sum(axis=1), named])
 
