@@ -68,9 +68,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file (UTF-8) atomically."""
+    # bytes in a file's name that are no text are written as JSON and Python escape them, \udcff
+    content = text.encode("utf-8", "backslashreplace")
     with atomic_path(path) as temporary:
-        # the same bytes on every system: Windows would write its own line ends
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content)  # the same on every system, line ends included
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
@@ -141,7 +142,7 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 def _short(path: Path) -> str:
     """Keep temporary names below the file system's limit of 255 bytes."""
-    return path.name.encode()[:100].decode(errors="ignore")
+    return os.fsencode(path.name)[:100].decode(errors="ignore")
 
 
 def _suffix(path: Path) -> str:

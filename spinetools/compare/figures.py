@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ def _as_svg(compared: Sequence[Compared], draw: Draw, theme: str) -> bytes:
         figure = Figure(figsize=(6.4, 3.9), layout="constrained")
         draw(figure, compared, theme)
         stream = io.BytesIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+        with warnings.catch_warnings():  # an emoji in a subject's name is drawn as a box
+            warnings.filterwarnings("ignore", r"Glyph \d+ ", UserWarning)
+            figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     return stream.getvalue()
 
 

@@ -8,7 +8,8 @@ loader    malformed NIfTI files through the functions that load images, masks an
 commands  malformed NIfTI files through the commands
 other     malformed tables, JSON, YAML, ONNX models and zips through the commands
 kills     kill -9 at random moments of every command that writes
-machine   full disk, read-only folder, two runs on one output, a clock that jumps, little memory
+machine   full disk, read-only folder, two runs on one output, a clock that jumps
+large     a volume of 512³ voxels through commands that may take 4 GB
 names     paths with spaces, quotes, newlines, emoji, HTML and bytes that are no text
 
 Counted are tracebacks (also warnings of libraries, and errors of more than one line), hangs, half
@@ -42,7 +43,7 @@ import faults_inputs as inputs
 import faults_run as runs
 from faults_count import Box, Table, Tally, box, judge
 from faults_kills import kills
-from faults_machine import machine, names
+from faults_machine import large, machine, names
 from fuzz_loader import check
 from tables import markdown
 
@@ -198,6 +199,7 @@ PARTS: dict[str, Callable[[Table, int, Path], None]] = {
     "kills": kills,
     "machine": machine,
     "names": names,
+    "large": large,
 }
 
 

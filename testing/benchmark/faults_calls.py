@@ -48,7 +48,7 @@ def available(calls: tuple[str, ...]) -> list[Call]:
     return [c for c in found if importlib.util.find_spec(f"spinetools.cli.{c.command}")]
 
 
-#: Every command that writes, with all that it can write.
+#: Every command that writes, with all that it can write; training has tests of its own.
 WRITING = (
     "st_get_centerline -i IMAGE -c t2 -ofolder OUT -qc OUT/qc",
     "st_propseg -i IMAGE -c t2 -CSF -mesh -centerline-coord -ofolder OUT -qc OUT/qc",
@@ -67,14 +67,16 @@ WRITING = (
     "st_qc -i IMAGE -s MASK -p st_propseg -qc OUT/qc",
     "st_phantom -c t2 -fov cervical -spacing 3x3x6 -ofolder OUT",
     "st_models install own -from MODEL -to OUT",
-    "st_train_prepare 101 -phantoms 1 -folder OUT",
     "st_pilot -path-data SCANS -c t2 -methods propseg -o OUT",
     "st_run_batch -script SCRIPT -path-data STUDY -path-output OUT",
     "st_combine_masks -i MASK MASK2 -o OUT/both.nii.gz",
-    "st_report -s LABELS -label-scheme sct -ofolder OUT",
+    "st_report -s SPINE -i IMAGE -label-scheme totalspineseg -ofolder OUT",
 )
-#: So slow, or with so many processes of their own, that they are run rarely.
-SLOW = {"st_run_batch", "st_pilot", "st_train_prepare"}
+#: Commands that compute for long, or start processes of their own: they are killed less often.
+SLOW = {
+    "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_label_vertebrae", "st_phantom",
+    "st_compare", "st_run_batch", "st_pilot",
+}  # fmt: skip
 
 #: Commands that read a NIfTI file, and the part that it plays: its voxels are made to fit.
 READING = (
@@ -104,7 +106,7 @@ READING = (
     "st_compare -i IMAGE -s a=MBAD -o OUT/a.csv",
     "st_qc -i IMAGE -s MBAD -p st_propseg -qc OUT/qc",
     "st_combine_masks -i MASK MBAD -o OUT/both.nii.gz",
-    "st_report -s MBAD -label-scheme sct -ofolder OUT",
+    "st_report -s MBAD -label-scheme totalspineseg -ofolder OUT",
 )
 
 #: Commands that read a file which is no image, by the kind of file that BAD is.
@@ -130,6 +132,25 @@ def cord(shape: tuple[int, int, int] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
     return image.clip(0).astype(np.int16), (distance < 5.5).astype(np.uint8)
 
 
+def spine(mask: np.ndarray) -> np.ndarray:
+    """Make labels: the cord of a mask, its canal, and blocks for vertebrae and discs before it."""
+    from spinetools.labels import numbering
+
+    values = {row.name: value for value, row in numbering("totalspineseg").items()}
+    labels = np.zeros(mask.shape, np.uint8)
+    x, y, z = np.indices(mask.shape)
+    labels[np.hypot(x - 19, y - 18) < 9] = values["spinal_canal"]
+    labels[mask > 0] = values["spinal_cord"]
+    levels = ["C4", "C5", "C6", "C7"]
+    for number, level in enumerate(reversed(levels)):
+        box = (abs(x - 19) < 7) & (y >= 27) & (y < 34) & (z >= 1 + 5 * number) & (z < 5 + 5 * number)
+        labels[box] = values[f"vertebrae_{level}"]
+        below = values.get(f"disc_{level}_{levels[-number]}") if number else None
+        if below:
+            labels[(abs(x - 19) < 7) & (y >= 27) & (y < 34) & (z == 5 * number)] = below
+    return labels
+
+
 def sound_files(folder: Path) -> dict[str, Path | str]:
     """Make the sound files in a folder; return them by the words that stand for them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +160,8 @@ def sound_files(folder: Path) -> dict[str, Path | str]:
     halves = mask.copy()
     halves[:, :, 11:] = 0
     files: dict[str, Path | str] = {}
-    for name, array in (("IMAGE", image), ("MASK", mask), ("LABELS", labels), ("MASK2", halves)):
+    for name, array in (("IMAGE", image), ("MASK", mask), ("LABELS", labels), ("MASK2", halves),
+                        ("SPINE", spine(mask))):  # fmt: skip
         path = folder / f"{name.lower()}.nii.gz"
         nib.save(nib.Nifti1Image(array, AFFINE), path)
         files[name] = path

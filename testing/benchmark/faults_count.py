@@ -56,10 +56,13 @@ class Table:
     def __init__(self, path: Path, seed: int) -> None:
         self.path, self.seed = path, seed
         self.rows: dict[tuple[str, str], Tally] = {}
+        self.others: list[dict[str, str]] = []
         for row in read_tsv(path) if path.exists() else []:
-            if int(row["seed"]) == seed:
-                numbers = [int(value) for value in list(row.values())[3:]]
-                self.rows[row["part"], row["what"]] = Tally(row["part"], row["what"], *numbers)
+            if int(row["seed"]) != seed:
+                self.others.append(row)
+                continue
+            numbers = [int(value) for value in list(row.values())[3:]]
+            self.rows[row["part"], row["what"]] = Tally(row["part"], row["what"], *numbers)
 
     def tried(self, part: str) -> int:
         """Return the number of cases of a part that are done."""
@@ -72,7 +75,8 @@ class Table:
             row.add(tally)
             for text in tally.found:
                 print(f"-- {tally.part}, {tally.what}: {text}", flush=True)
-        write_tsv(self.path, [self.rows[key].row(self.seed) for key in sorted(self.rows)])
+        rows = [tally.row(self.seed) for tally in self.rows.values()] + self.others
+        write_tsv(self.path, sorted(rows, key=lambda row: (row["part"], row["what"], row["seed"])))
 
     def replace(self, tallies: list[Tally]) -> None:
         """Put these rows in the place of earlier ones."""
@@ -100,7 +104,8 @@ class Box:
     def outside(self, before: dict[str, tuple[int, int]]) -> list[str]:
         """Return what changed in the box beyond the folder for output."""
         after = runs.listing(self.root)
-        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        changed = {name for name, state in after.items() if before.get(name) != state}
+        changed |= before.keys() - after.keys()
         return sorted(name for name in changed if name.split("/")[0] != "out")
 
 
@@ -116,6 +121,16 @@ def box(parent: Path) -> Iterator[Box]:
         shutil.rmtree(root, ignore_errors=True)
 
 
+def problems_of(ended: runs.Ended, tally: Tally, name: str) -> None:
+    """Count a run that hung or that showed a traceback."""
+    if ended.hung:
+        tally.hangs += 1
+        tally.found.append(f"{name}: hangs: {ended.err[-1500:]}")
+    elif ended.traceback:
+        tally.tracebacks += 1
+        tally.found.append(f"{name}: {ended.traceback[-3000:]}")
+
+
 def judge(
     call: calls.Call, files: dict[str, Path | str], place: Box, tally: Tally, case: str
 ) -> runs.Ended:
@@ -126,17 +141,13 @@ def judge(
     tally.tried += 1
     tally.refused += ended.code in (1, 2)
     tally.fine += ended.code == 0
+    problems_of(ended, tally, f"case {case}, {call.line}")
     problems = []
-    if ended.hung:
-        tally.hangs += 1
-        problems.append(f"hangs: {ended.err[-1500:]}")
-    elif ended.traceback:
-        tally.tracebacks += 1
-        problems.append(ended.traceback[-3000:])
     half = runs.half_files(place.out) + runs.unopened_reports(place.out)
     if ended.code != 0:  # refused: then nothing is there that was not before
-        half += [f"left by a refusal: {name}" for name in runs.listing(place.root)
-                 if name not in start and name.startswith("out/") and not _of_report(name)]  # fmt: skip
+        new = [name for name in runs.listing(place.root) if name not in start]
+        half += [f"left by a refusal: {name}" for name in new
+                 if name.startswith("out/") and not name.endswith(".lock")]  # fmt: skip
     if half:
         tally.half += 1
         problems.append(f"half: {half}")
@@ -145,8 +156,3 @@ def judge(
         problems.append(f"outside: {outside}")
     tally.found += [f"case {case}, {call.line}: {text}" for text in problems]
     return ended
-
-
-def _of_report(name: str) -> bool:
-    """Whether a file is the lock of a report, which stays."""
-    return name.endswith(".lock")
