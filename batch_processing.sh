@@ -4,9 +4,11 @@
 #
 #   bash batch_processing.sh                    on its own sample, a simulated spine (T2w and T1w)
 #   bash batch_processing.sh FOLDER [OUTPUT]    on the images of FOLDER and of folders below it
+#   bash batch_processing.sh -bids FOLDER [OUTPUT]    FOLDER is a BIDS data set, OUTPUT becomes one
+#       of its derivatives, with the tables in OUTPUT/results
 #
 # Images are told by the end of their names, as BIDS has it:
-#   *_T1w, *_acq-T1w_MTS: t1    *_T2w: t2    *_T2star, *_T2starw, *_MTS, *_MTon, *_MToff: t2s
+#   *_T1w, *_acq-T1w_…_MTS: t1    *_T2w: t2    *_T2star, *_T2starw, *_MTS, *_MTon, *_MToff: t2s
 #   *_dwi: dwi (the mean of its volumes)
 # Where <image>_levels.nii.gz (vertebral levels, 1 is C1) or <image>_discs.nii.gz (a voxel at each
 # disc, 3 is C2-C3) lies beside an image, the cord is measured at each level. Else the vertebrae are
@@ -23,6 +25,15 @@ case ${1:-} in
     exit 0
     ;;
 esac
+BIDS=
+if [ "${1:-}" = -bids ]; then
+    BIDS=yes
+    shift
+    if [ $# -eq 0 ]; then
+        echo "batch_processing.sh: -bids needs the folder of a BIDS data set; see -h" >&2
+        exit 2
+    fi
+fi
 if [ $# -gt 2 ]; then
     echo "batch_processing.sh: expected at most a folder and an output folder; see -h" >&2
     exit 2
@@ -44,7 +55,7 @@ make_sample() {
 # Print the contrast that a file's name tells; nothing where it tells none.
 contrast_of() {
     case $1 in
-    *_T1w | *_acq-T1w_MTS) echo t1 ;;
+    *_T1w | *_acq-T1w_MTS | *_acq-T1w_*_MTS) echo t1 ;;
     *_T2w) echo t2 ;;
     *_T2star | *_T2starw | *_MTS | *_MTon | *_MToff) echo t2s ;;
     *_dwi) echo dwi ;;
@@ -65,24 +76,39 @@ levels_of() {
     done
 }
 
+# Run a command that writes an image: with the name given first, or with that of BIDS. Then "made" is
+# what it wrote.
+produce() {
+    local said
+    made=$1
+    shift
+    if [ -z "$BIDS" ]; then
+        "$@" -o "$made" "${report[@]}"
+        return
+    fi
+    if ! said=$("$@" -bids -ofolder "$OUTPUT" "${report[@]}"); then
+        return 1
+    fi
+    printf '%s\n' "$said"
+    made=$(sed -n '/^written: /{s///p;q;}' <<<"$said")
+}
+
 # Label the vertebrae; succeeds where the numbering is certain. Not every image shows some.
 label() {
-    local labels=$1
-    st_label_vertebrae -i "$image" -fast -o "$labels" "${report[@]}" &&
-        grep -qs '"NumberingCertain": true' "${labels%.nii.gz}.json"
+    produce "$output/${name}_vertebrae.nii.gz" st_label_vertebrae -i "$image" -fast &&
+        grep -qs '"NumberingCertain": true' "${made%.nii.gz}.json"
 }
 
 # Segment by one method and measure the result; the names are those of process.
 segment() {
     local method=$1 command=$2
-    local seg=$output/${name}_seg-$method.nii.gz
-    "$command" -i "$image" -c "$contrast" -o "$seg" "${@:3}" "${report[@]}" &&
-        st_process_segmentation -i "$seg" "${which[@]}" -o "$output/${name}_csa-$method.csv"
+    produce "$output/${name}_seg-$method.nii.gz" "$command" -i "$image" -c "$contrast" "${@:3}" &&
+        st_process_segmentation -i "$made" "${which[@]}" -o "$tables/${name}_csa-$method.csv"
 }
 
 # Keep an image for the comparison; one that no method could read says nothing of them.
 remember() {
-    local results=("$output/${name}_seg-propseg.nii.gz" "$output/${name}_seg-deepseg.nii.gz")
+    local results=("$@")
     if [ ! -e "${results[0]}" ] && [ ! -e "${results[1]}" ]; then
         return
     fi
@@ -98,17 +124,19 @@ remember() {
 # Run the chain on one image; where one method fails, the other goes on.
 process() {
     local image=$1 stem=$2 contrast=$3 output=$4
-    local name subject word
+    local name subject word made propseg tables=$output
     name=$(basename "$stem")
     subject=${name%_*}
+    if [ -n "$BIDS" ]; then
+        tables=$OUTPUT/results
+    fi
     local report=(-qc "$QC" -qc-dataset "$DATASET" -qc-subject "$subject")
     local which=()
     while IFS= read -r word; do
         which+=("$word")
     done < <(levels_of "$stem")
-    local labels=$output/${name}_vertebrae.nii.gz
-    if [ ${#which[@]} -eq 0 ] && label "$labels"; then
-        which=(-vertfile "$labels")
+    if [ ${#which[@]} -eq 0 ] && label; then
+        which=(-vertfile "$made")
     fi
     if [ ${#which[@]} -gt 0 ]; then
         which+=(-perlevel 1)
@@ -116,22 +144,23 @@ process() {
         echo "the levels of $name are not known: measured slice by slice"
         which=(-perslice 1)
     fi
-    local line=$output/${name}_centerline.nii.gz
     local status=0
-    if st_get_centerline -i "$image" -c "$contrast" -o "$line" "${report[@]}"; then
-        segment propseg st_propseg -init-centerline "$line" || status=1
+    if produce "$output/${name}_centerline.nii.gz" st_get_centerline -i "$image" -c "$contrast"; then
+        segment propseg st_propseg -init-centerline "$made" || status=1
+        propseg=$made
     else
+        propseg=$output/${name}_seg-propseg.nii.gz
         status=1
     fi
     segment deepseg st_deepseg_sc || status=1
-    remember
+    remember "$propseg" "$made"
     return $status
 }
 
 # Say which method suits the images; a method without a result has failed there.
 compare() {
     st_compare -i "${images[@]}" -s "${pairs[@]}" -allow-missing -vertfile "${vertfiles[@]}" \
-        -discfile "${discfiles[@]}" -o "$OUTPUT/comparison.csv" -qc "$QC" -qc-dataset "$DATASET" \
+        -discfile "${discfiles[@]}" -o "$comparison" -qc "$QC" -qc-dataset "$DATASET" \
         -qc-entries 0
 }
 
@@ -148,6 +177,7 @@ DATASET=$(basename "$(cd "$INPUT" && pwd)")
 OUTPUT=${2:-runs/$DATASET}
 mkdir -p "$OUTPUT"
 QC=$OUTPUT/qc
+comparison=$OUTPUT/${BIDS:+results/}comparison.csv
 # each command adds its entry; the page's index is brought up to date once, at the end
 export SPINETOOLS_QC_REFRESH=0
 

@@ -45,6 +45,8 @@ class BatchParams:
         Memory that a subject may use; None: its share (of a cluster: 8).
     timeout_minutes
         A subject that takes longer is ended; None: no limit.
+    bids
+        The study is a BIDS data set, and ``data_processed`` a data set of its derivatives.
     subject_prefix, ignore_sessions, selection
         Which subjects; see :func:`spinetools.batch.subjects.find_subjects`.
     continue_on_error
@@ -69,6 +71,7 @@ class BatchParams:
     threads: int | None = None
     memory_gb: float | None = None
     timeout_minutes: float | None = None
+    bids: bool = False
     subject_prefix: str = "sub-"
     ignore_sessions: bool = False
     selection: Selection = field(default_factory=Selection)
@@ -129,6 +132,7 @@ def variables(
     threads: int,
     memory_bytes: int | None,
     excluded_files: tuple[str, ...] = (),
+    images: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Return the variables that a subject's script is given beside its machine's own.
 
@@ -145,6 +149,7 @@ def variables(
     values |= {f"SPINETOOLS_{name}": value for name, value in values.items()}
     values |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     values["EXCLUDE_FILES"] = "\n".join(excluded_files)
+    values["SPINETOOLS_IMAGES"] = "\n".join(str(folders.data / path) for path in images)
     values["SPINETOOLS_SUBJECT"] = subject
     values["SPINETOOLS_QC_REFRESH"] = "0"  # the batch refreshes the report once, at its end
     if memory_bytes is not None:

@@ -26,6 +26,7 @@ from spinetools.batch.record import Record, attempt_of, read_record, reason_in
 from spinetools.batch.shares import Share, cluster_share, local_share, machine
 from spinetools.batch.subjects import Chosen, choose, find_subjects, slug
 from spinetools.batch.summary import Row, rows_of, write_summary
+from spinetools.bids import Derivatives, open_dataset
 from spinetools.errors import InputError, OutputError
 from spinetools.files import atomic_path, write_json, write_text
 from spinetools.optional import require
@@ -103,14 +104,16 @@ def run_batch(params: BatchParams, on_progress: OnProgress | None = None) -> Bat
         require(module, "batch")
     folders = Folders.of(params)
     script, text = _read_script(params)
-    chosen = choose(
-        find_subjects(folders.data, params.subject_prefix, params.ignore_sessions),
-        params.selection,
-        text,
-    )
+    subjects = find_subjects(folders.data, params.subject_prefix, params.ignore_sessions)
+    data = open_dataset(folders.data) if params.bids else None
+    derivatives = None if data is None else Derivatives.of(data, folders.processed)
+    images = None if data is None else data.images()
+    chosen = choose(subjects, params.selection, text, images)
     batch = _Batch(params, folders, script, chosen, on_progress or (lambda *_: None))
     # all that can be wrong with what was given has been seen: now folders are made
     with _at_work_in(folders):
+        if derivatives is not None:
+            derivatives.prepare()  # once, rather than by whichever subject comes first
         return batch.run()
 
 
@@ -218,6 +221,7 @@ class _Batch:
             variables=variables(
                 self.folders, subject, share.threads, share.memory_bytes,
                 self.chosen.excluded_files.get(subject, ()),
+                self.chosen.images.get(subject, ()),
             ),
             folder=str(self.folders.processed),
             log=str(self.folders.log_of(subject)),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spinetools.bids import compile_pattern
 from spinetools.errors import InputError
 from spinetools.files import nifti_suffix, strip_nifti_suffix
 from spinetools.optional import require
@@ -27,7 +28,8 @@ class Selection:
     Attributes
     ----------
     include, exclude
-        Regular expressions, looked for anywhere in ``sub-01`` or ``sub-01/ses-02``.
+        Regular expressions, looked for anywhere in ``sub-01`` or ``sub-01/ses-02``; of a BIDS data
+        set also in the paths of images, ``sub-01/ses-02/anat/sub-01_ses-02_run-1_T2w.nii.gz``.
     include_list, exclude_list
         Subjects (``sub-01``), sessions (``ses-02``), or both (``sub-01/ses-02``).
     include_yml, exclude_yml
@@ -55,11 +57,15 @@ class Chosen:
         Why each of the others is left out.
     excluded_files
         Names of images that a script is told to leave out, by subject.
+    images
+        Images of a BIDS data set that a script is told to work on, by subject; paths below the
+        data set's root.
     """
 
     subjects: tuple[str, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     excluded_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_subjects(
@@ -107,8 +113,13 @@ def find_subjects(
     return found
 
 
-def choose(subjects: Sequence[str], wanted: Selection, script: str = "") -> Chosen:
-    """Choose among subjects.
+def choose(
+    subjects: Sequence[str],
+    wanted: Selection,
+    script: str = "",
+    images: Sequence[str] | None = None,
+) -> Chosen:
+    """Choose among subjects, and with BIDS among their images.
 
     Images listed in ``exclude_yml`` need not cost the whole subject: a script that reads the
     variable ``EXCLUDE_FILES`` is given their names there and decides; for any other script the
@@ -122,6 +133,10 @@ def choose(subjects: Sequence[str], wanted: Selection, script: str = "") -> Chos
         What to include and exclude.
     script
         The script's text.
+    images
+        All images of a BIDS data set, paths below its root; None where the study is no data set.
+        ``include`` then takes the images of a subject that fits, and any image that fits;
+        ``exclude`` leaves them out. A subject without images is left out.
 
     Raises
     ------
@@ -129,39 +144,48 @@ def choose(subjects: Sequence[str], wanted: Selection, script: str = "") -> Chos
         When a pattern or file is malformed, or nothing is left.
     """
     left_out: dict[str, str] = {}
-    include, exclude = _pattern(wanted.include, "-include"), _pattern(wanted.exclude, "-exclude")
+    include = compile_pattern(wanted.include, "-include")
+    exclude = compile_pattern(wanted.exclude, "-exclude")
     included = {
         "-include-list": list(wanted.include_list) if wanted.include_list else None,
         "-include-yml": _names_in(wanted.include_yml),
     }
     excluded = {"-exclude-list": [*wanted.exclude_list], "-exclude-yml": []}
     listed = _names_in(wanted.exclude_yml) or []
-    reads_files = "EXCLUDE_FILES" in script
+    reads_files = "EXCLUDE_FILES" in script or (
+        images is not None and "SPINETOOLS_IMAGES" in script
+    )
     files = [name for name in listed if reads_files and nifti_suffix(name)]
     excluded["-exclude-yml"] = [name for name in listed if name not in files]
     for option, names in (*included.items(), *excluded.items()):
         _warn_of_strangers(option, names or (), subjects)
 
-    chosen: list[str] = []
+    chosen: dict[str, list[str]] = {}
     for subject in subjects:
+        own = [subject] if images is None else _images_of(subject, images)
+        kept = _fitting(subject, own, include)
+        unwanted = _fitting(subject, own, exclude) if exclude else []
+        left = [path for path in kept if path not in unwanted]
         reasons = [
             f"not in {option}"
             for option, names in included.items()
             if names is not None and not _listed(subject, names)
         ]
-        if include and not include.search(subject):
+        if not own:
+            reasons.append("no image")
+        elif not kept:
             reasons.append("-include")
         reasons += [
             f"{option} ({name})"
             for option, names in excluded.items()
             if (name := _listed(subject, names))
         ]
-        if exclude and exclude.search(subject):
+        if kept and not left:
             reasons.append("-exclude")
         if reasons:
             left_out[subject] = ", ".join(reasons)
         else:
-            chosen.append(subject)
+            chosen[subject] = left
     if not chosen:
         raise InputError(
             f"all {len(subjects)} subjects are left out; check what -include and -exclude say"
@@ -170,7 +194,15 @@ def choose(subjects: Sequence[str], wanted: Selection, script: str = "") -> Chos
         subject: tuple(sorted({Path(name).name for name in files if belongs(name, subject)}))
         for subject in chosen
     }
-    return Chosen(tuple(chosen), left_out, {s: names for s, names in per_subject.items() if names})
+    if images is None:
+        to_do = {}
+    else:
+        to_do = {
+            subject: tuple(path for path in paths if Path(path).name not in per_subject[subject])
+            for subject, paths in chosen.items()
+        }
+    listed_files = {subject: names for subject, names in per_subject.items() if names}
+    return Chosen(tuple(chosen), left_out, listed_files, to_do)
 
 
 def belongs(name: str, subject: str) -> bool:
@@ -220,11 +252,15 @@ def _refuse_same_names(subjects: Sequence[str]) -> None:
             )
 
 
-def _pattern(text: str | None, option: str) -> re.Pattern[str] | None:
-    try:
-        return None if text is None else re.compile(text)
-    except re.error as error:
-        raise InputError(f"{option} {text!r} is no regular expression: {error}") from None
+def _images_of(subject: str, images: Iterable[str]) -> list[str]:
+    return [path for path in images if path.startswith(f"{subject}/")]
+
+
+def _fitting(subject: str, paths: list[str], pattern: re.Pattern[str] | None) -> list[str]:
+    """Return the paths that a pattern means: all of a subject that fits, or those that fit."""
+    if pattern is None or pattern.search(subject):
+        return paths
+    return [path for path in paths if pattern.search(path)]
 
 
 def _listed(subject: str, names: Iterable[str]) -> str:

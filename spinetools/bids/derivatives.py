@@ -44,6 +44,18 @@ IGNORED = (
 )  # fmt: skip
 
 
+README = """\
+Made by spinetools from the data sets that dataset_description.json names as sources.
+
+space-<suffix>  the image whose grid a file is on, as its suffix says what it holds
+label-SC        spinal cord; canal, CSF, centerline: what they say
+seg-<scheme>    scheme of the values in a _dseg file, whose table is the _dseg.tsv of its name
+desc-<method>   how it was made: propseg, deepseg, deepseg3d, vertebrae, optic, cnn, fitseg, viewer
+
+The sidecars (.json) hold command lines, versions, models and what was said of the result.
+"""
+
+
 @dataclass(frozen=True)
 class Output:
     """What a result is, in BIDS' words.
@@ -209,13 +221,14 @@ class Derivatives:
         makers = content.get("GeneratedBy", [])
         sources = content.get("SourceDatasets", [])
         entry = {"URL": where}
-        if not (self.root / ".bidsignore").is_file():
-            write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
+        for file, text in ((".bidsignore", "\n".join(IGNORED) + "\n"), ("README", README)):
+            if not (self.root / file).is_file():
+                write_text(self.root / file, text)
         write_json(path, {
             "Name": f"{self.source.name}: {PIPELINE}",
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
-            **{key: self.source.description[key] for key in ("License",)
+            **{key: self.source.description[key] for key in ("License", "Authors")
                if key in self.source.description},
             **content,
             "GeneratedBy": makers if _maker() in makers else [*makers, _maker()],

@@ -85,6 +85,13 @@ def add_batch_options(parser: StParser) -> None:
 def _add_selection(parser: StParser) -> None:
     which = parser.add_argument_group("which subjects")
     which.add_argument(
+        "-bids",
+        action="store_true",
+        help="the study is a BIDS data set: it is checked, the script finds the subject's images "
+        "in SPINETOOLS_IMAGES, and data_processed is a data set of derivatives (-bids -ofolder "
+        '"$PATH_DATA_PROCESSED" in the script)',
+    )
+    which.add_argument(
         "-subject-prefix", metavar="TEXT", default="sub-",
         help="how the folders of subjects begin; '' where they have nothing in common "
         "(default sub-)",
@@ -96,7 +103,10 @@ def _add_selection(parser: StParser) -> None:
     )
     for name, verb in (("include", "run only"), ("exclude", "leave out")):
         which.add_argument(
-            f"-{name}", metavar="REGEX", help=f"{verb} subjects in whose name this is found"
+            f"-{name}",
+            metavar="REGEX",
+            help=f"{verb} subjects in whose name this is found; with -bids also images in whose "
+            "path it is",
         )
         which.add_argument(
             f"-{name}-list", metavar="NAME", nargs="+", default=[],
@@ -213,6 +223,7 @@ def params_from(args: argparse.Namespace) -> BatchParams:
         threads=args.threads,
         memory_gb=args.memory,
         timeout_minutes=args.timeout,
+        bids=args.bids,
         subject_prefix=args.subject_prefix,
         ignore_sessions=args.ignore_ses,
         selection=Selection(

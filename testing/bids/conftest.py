@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,3 +84,26 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / f"{name}.bval").write_text("0\n")
             (root / f"{name}.bvec").write_text("0\n0\n0\n")
     return root
+
+
+Validate = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="session")
+def validate() -> Validate:
+    """Return the errors that the BIDS validator finds in a data set."""
+    program = Path(sys.executable).with_name("bids-validator-deno")
+    if not program.exists():
+        pytest.skip("no BIDS validator: pip install bids-validator-deno (extra test)")
+
+    def errors(folder: Path, *options: str) -> list[str]:
+        said = subprocess.run(
+            [program, "--format", "json", *options, folder],
+            capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        issues = json.loads(said.stdout)["issues"]["issues"]
+        found = [issue for issue in issues if issue["severity"] == "error"]
+        assert bool(found) == (said.returncode != 0), said.stderr
+        return [f"{issue['code']} {issue.get('location')}" for issue in found]
+
+    return errors
