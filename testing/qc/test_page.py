@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spinetools.image import Image
 from spinetools.qc import add_entry
 
 pytestmark = pytest.mark.browser
@@ -318,35 +317,3 @@ def test_help_theme_and_tile_size(report, visit):
     assert {theme, other} == {"dark", "light"}
     page.open()
     assert page.js("return document.documentElement.dataset.theme") == other, "kept"
-
-
-def test_the_table_has_room_for_what_tells_rows_apart(tmp_path, visit, ras):
-    """Not the subject, the data set and the ending again in every row."""
-    image, mask = ras
-    for name, dataset in (("sub-01_acq-ax_T2w", "study"), ("scan", "study")):
-        named = Image(image.data, image.space, path=tmp_path / f"{name}.nii.gz")
-        add_entry(tmp_path / "qc", named, [("cord", mask)], process="p", subject=name.split("_")[0],
-                  command_line=name, dataset=dataset)  # fmt: skip
-    page = visit(tmp_path / "qc")
-    lines = (
-        "return [...document.querySelectorAll('.col-subject .sub-line')].map(e => e.textContent)"
-    )
-    assert page.js(lines) == ["", "acq-ax_T2w"]
-    # from where they are has to be said once there are several
-    add_entry(tmp_path / "qc", image, [("cord", mask)], process="p", subject="sub-02",
-              command_line="x", dataset="other")  # fmt: skip
-    page.open()
-    assert page.js(lines) == ["other", "study", "acq-ax_T2w · study"]
-
-
-def test_a_long_command_keeps_to_its_box(tmp_path, visit, ras):
-    image, mask = ras
-    line = "st_compare -i " + " ".join(f"file_{n}.nii.gz" for n in range(90))
-    add_entry(tmp_path / "qc", image, [("cord", mask)], process="p", command_line=line)
-    page = visit(tmp_path / "qc")
-    box = page.js(
-        "const e = document.querySelector('#details .command code');"
-        "return [e.clientHeight, e.scrollHeight, getComputedStyle(e).overflowY]"
-    )
-    assert box[0] <= 144 < box[1]
-    assert box[2] == "auto"

@@ -283,6 +283,8 @@ def test_the_area_of_every_method_is_drawn_and_written(tmp_path, visit, ras):
     page.js("QC.settings.set('arrangement', 'side'); QC.methods.draw(); QC.viewer.goToIndex(20)")
     page.wait("return document.querySelectorAll('.panel figcaption b').length === 2")
     assert [each.text for each in page.all(".panel figcaption b")] == ["60.0 mm²", "80.0 mm²"]
+    # of one entry, the names of its layers say enough
+    assert [each.text for each in page.all(".panel figcaption em")] == ["a", "b"]
 
 
 def test_the_difference_of_two_methods_is_what_the_voxels_say(methods, visit):

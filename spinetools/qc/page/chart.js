@@ -107,6 +107,8 @@ QC.chart = {
     return {
       ceiling,
       smallest,
+      left,
+      right: left + inner,
       x: (index) => left + ((index - first) / (last - first)) * inner,
       index: (x) => first + ((x - left) / inner) * (last - first),
       y: (value) =>
@@ -154,12 +156,14 @@ QC.chart = {
     const top = this.PAD.top;
     const height = this.HEIGHT - this.PAD.bottom - top;
     const half = Math.max(Math.abs(scale.x(1) - scale.x(0)) / 2, 1.2);
+    const within = (x) => Math.max(scale.left, Math.min(scale.right, x));
     return detail.flags.flatMap((flag) =>
       QC.ranges(flag.slices).map(([from, to]) => {
         const [a, b] = [scale.x(from), scale.x(to)].sort((p, q) => p - q);
+        const [start, end] = [within(a - half), within(b + half)]; // not over the numbers beside
         return QC.element(
           "svg:rect",
-          { class: "band", x: a - half, y: top, width: b - a + 2 * half, height },
+          { class: "band", x: start, y: top, width: end - start, height },
           QC.element("svg:title", { text: `${flag.kind}: ${flag.reason}` }),
         );
       }),

@@ -99,13 +99,14 @@ QC.methods = {
 
   // As short as tells them apart: the command, its own options, the layer, the time.
   name() {
+    const alone = new Set(this.all.map((method) => method.entry)).size === 1;
     const options = (method) => method.entry.command_line.split(/\s+/).slice(1);
     for (const method of this.all) {
       const alike = this.all.filter((each) => each.entry.process === method.entry.process);
       const others = alike.filter((each) => each.entry !== method.entry);
       const own = options(method).filter((word) => others.some((each) => !options(each).includes(word)));
       const layers = this.all.filter((each) => each.entry === method.entry);
-      method.parts = [
+      method.parts = alone && layers.length > 1 ? [method.layer.name] : [
         method.entry.process,
         others.length > 0 ? own.join(" ") : "",
         layers.length > 1 || others.length === 0 ? method.layer.name : "",

@@ -81,10 +81,15 @@ QC.table = {
     const rating = QC.ratings.get(entry.case);
     return [
       entry.dataset, entry.subject, entry.process, entry.contrast, entry.plane, entry.input,
-      entry.command_line, rating.verdict, rating.note,
+      this.ownWords(entry.command_line), rating.verdict, rating.note,
       ...entry.flags.map((flag) => `${flag.kind} ${flag.reason}`),
       ...QC.ratings.saidSlices(entry.case).map(([, said]) => said.note),
     ].join("\n").toLowerCase();
+  },
+
+  // A command on many images names them all in each of its entries: those are not what each is.
+  ownWords(line) {
+    return line.split(/\s+/).filter((word) => !/\.nii(\.gz)?["']?$/i.test(word)).join(" ");
   },
 
   // Entries of the search, whatever the filter.
