@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.compare.disputed import contradicted
 from spinetools.compare.edges import Edges, find_edges, polarity_of
 from spinetools.compare.plausible import Limits
 from spinetools.image import Image
@@ -51,6 +52,9 @@ class Evidence:
         Share of the slices whose area no cord has, and of length beyond what fits.
     disagreement
         One minus the mean Dice with the other methods.
+    contradicted
+        Share of the volume where the image speaks for another method, less where it speaks against
+        it (:mod:`spinetools.compare.disputed`).
     """
 
     edge: float
@@ -60,6 +64,7 @@ class Evidence:
     missing: float
     implausible: float
     disagreement: float
+    contradicted: float
 
     def row(self) -> FloatArray:
         """Return the values in the order of the attributes."""
@@ -126,6 +131,7 @@ def judge(
     voxels, data, spacing = _cropped(image, masks)
     areas = {name: mask.sum(axis=(0, 1)) * spacing[0] * spacing[1] for name, mask in data.items()}
     polarity = polarity_of(voxels, list(data.values()), spacing)
+    against = contradicted(voxels, data, spacing)
     result = {}
     for name, mask in data.items():
         others = [other for key, other in data.items() if key != name]
@@ -143,6 +149,7 @@ def judge(
             missing=_missing(areas, name),
             implausible=min(1.0, float(implausible[has].mean()) + float(too_long)),
             disagreement=_disagreement(mask, others),
+            contradicted=against[name],
         )
         agreement = _agreement(mask, others)
         result[name] = Judged(evidence, areas[name], edges, agreement, implausible, too_long)

@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from cases import ROOT
 from scipy.ndimage import shift
-from scipy.optimize import nnls
+from scipy.optimize import least_squares, nnls
 from small_phantoms import ENDINGS, Small, make, segmented
 
-from spinetools.compare.choose import log_ratio
+from spinetools.compare.choose import LEAST_LACKING, log_ratio
 from spinetools.compare.edges import edge_distance
 from spinetools.compare.evidence import NAMES, judge
 from spinetools.compare.plausible import FLOOR, Limits
@@ -244,12 +244,21 @@ def fitted(samples: Sequence[Sample], limits: Limits) -> dict[str, object]:
 
 
 def solve(samples: Sequence[Sample]) -> tuple[float, FloatArray]:
-    """Fit non-negative weights; what is lacking little counts as much as what is lacking much."""
+    """Fit non-negative weights to the logarithm of what is lacking.
+
+    Methods are compared by the ratio of what they lack, so errors of the ratio are what counts, of
+    good masks as of bad ones.
+    """
     lacking = np.array([sample.lacking for sample in samples])
-    evidence = np.array([sample.evidence for sample in samples])
+    columns = np.column_stack([np.ones(len(samples)), [sample.evidence for sample in samples]])
     scale = 1 / (lacking + FLOOR)
-    columns = np.column_stack([np.ones(len(samples)), evidence])
-    found, _ = nnls(columns * scale[:, None], lacking * scale)
+    start, _ = nnls(columns * scale[:, None], lacking * scale)
+
+    def errors(weights: FloatArray) -> FloatArray:
+        expected = np.clip(columns @ weights, 0, 1)
+        return np.asarray(np.log(lacking + LEAST_LACKING) - np.log(expected + LEAST_LACKING))
+
+    found = least_squares(errors, np.maximum(start, 1e-3), bounds=(0, np.inf)).x
     return float(found[0]), found[1:]
 
 

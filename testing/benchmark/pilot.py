@@ -59,21 +59,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("-folder", type=Path, help="keep everything here")
-    parser.add_argument("-again", action="store_true", help="st_pilot has run: only compare")
+    parser.add_argument(
+        "-again", action="store_true",
+        help="st_pilot has run in this folder: judge its segmentations anew (st_compare)",
+    )  # fmt: skip
     parser.add_argument("-jobs", default="1", help="of st_pilot (default 1)")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         known = gather(folder / "scans", folder / "truth")
-        if not args.again:
-            script = Path(sys.executable).with_name("st_pilot")
+        if args.again:
+            judge_again(folder, known)
+        else:
             options = ["-path-data", str(folder / "scans"), "-o", str(folder / "out")]
-            subprocess.run([script, *options, "-jobs", args.jobs], check=True)
+            run("st_pilot", *options, "-jobs", args.jobs)
         estimated, true = read(folder / "out", known)
     rows = table(estimated, true, {each.name: each.real for each in known})
     print(markdown(rows))
     write_tsv(RESULTS / "pilot.tsv", rows)
     return int(any(row["agrees"] == "no" for row in rows))
+
+
+def run(command: str, *options: str) -> None:
+    """Run a command of this installation."""
+    subprocess.run([Path(sys.executable).with_name(command), *options], check=True)
+
+
+def judge_again(folder: Path, known: Sequence[Known]) -> None:
+    """Do what st_pilot does after it has segmented."""
+    names = [each.name for each in known]
+    masks = [
+        ["-s", *(f"{method}={folder / 'out' / name}_seg-{method}.nii.gz" for name in names)]
+        for method in METHODS
+    ]
+    images = [str(folder / "scans" / f"{name}.nii.gz") for name in names]
+    run(
+        "st_compare", "-i", *images, *(word for words in masks for word in words),
+        "-o", str(folder / "out" / "pilot.csv"), "-qc", str(folder / "out" / "qc"),
+        "-qc-dataset", "scans", "-qc-entries", "0", "-allow-missing",
+    )  # fmt: skip
 
 
 def simulated(folder: Path) -> Iterator[Small]:
