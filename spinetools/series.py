@@ -52,6 +52,11 @@ def series_path(path: str | os.PathLike[str]) -> SeriesPath | None:
     return None
 
 
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether an input exists: a file or folder, or a series in one as ``study.zip#3`` names it."""
+    return Path(path).exists() or series_path(path) is not None
+
+
 def series_name(path: str | os.PathLike[str]) -> str | None:
     """Return what outputs of a DICOM input are called after; None for any other input.
 
@@ -83,7 +88,7 @@ def with_series(path: str | os.PathLike[str]) -> str:
 def _is_container(text: str) -> bool:
     path = Path(text)
     try:
-        return path.is_dir() or (
+        return (bool(text) and path.is_dir()) or (
             path.suffix.lower() in (".zip", *DICOM_SUFFIXES) and path.is_file()
         )
     except (OSError, ValueError):  # a name too long, or with a zero in it, is found out later

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinetools.bids.names import contrast_of
 from spinetools.errors import InputError, SpinetoolsError
+from spinetools.series import is_there
 
 if TYPE_CHECKING:
     from spinetools.compare.cases import Case, Compared
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 #: Stands for a file that there is not, in lists of one file an image.
 NONE = "none"
+
 
 def subject_of_scan(path: str | Path) -> str:
     """Guess who was scanned: BIDS' subject, else the file's name without its contrast."""
@@ -79,7 +81,7 @@ def cases_from(args: argparse.Namespace) -> list[Case]:
         for name, files in named_files([word for words in args.s for word in words]).items()
     }
     missing = [path for paths in methods.values() for path in paths
-               if path is not None and not path.exists()]  # fmt: skip
+               if path is not None and not is_there(path)]  # fmt: skip
     if missing and not args.allow_missing:
         raise InputError(
             f"{missing[0]} does not exist (-allow-missing counts it as a failure of its method)"

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: Their masks are of the cord.
 CORD_COMMANDS = ("st_propseg", "st_deepseg_sc")
+SEGMENTING = (*CORD_COMMANDS, "st_label_vertebrae")
 
 
 def add_dicomseg(parser: argparse.ArgumentParser) -> None:
@@ -171,9 +172,9 @@ def _said_of(path: str) -> dict[str, Any]:
 
 
 def _last_maker(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return name and version of what made a file, as its sidecar says; empty for unknown."""
-    try:
-        last = said["GeneratedBy"][-1]
-        return str(last["Name"]), str(last["Version"])
-    except (KeyError, IndexError, TypeError):
-        return ()
+    """Return name and version of the last command that segmented; empty where none is recorded."""
+    makers = said.get("GeneratedBy")
+    for one in reversed(makers if isinstance(makers, list) else []):
+        if isinstance(one, dict) and one.get("Name") in SEGMENTING:
+            return str(one["Name"]), str(one.get("Version", "n/a"))
+    return ()

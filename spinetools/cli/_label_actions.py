@@ -62,7 +62,7 @@ def change(args: argparse.Namespace) -> None:
         result = _remap(image, args.label_scheme, args.remap)
     else:
         result = _changed(image, args)
-    path = output_path(args.i, f"_labels{nifti_suffix(args.i)}", args.o, args.ofolder)
+    path = output_path(args.i, f"_labels{nifti_suffix(args.i) or '.nii.gz'}", args.o, args.ofolder)
     result.save(path)
     write_sidecar(path, args, sources)
     announce([path], args, image=args.i, overlays=[path])

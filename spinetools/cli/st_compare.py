@@ -94,13 +94,14 @@ def _add_entry(args: argparse.Namespace, compared: Compared) -> None:
     """Add an entry with all segmentations of an image, and the reference."""
     from spinetools.image import load_mask, load_volume
     from spinetools.qc import add_entry
+    from spinetools.series import is_there
 
     case = compared.case
     named = {**case.segmentations, "manual": case.reference}
     overlays = [
         (name, load_mask(path, allow_empty=True))
         for name, path in named.items()
-        if path is not None and path.exists()
+        if path is not None and is_there(path)
     ]
     measured = [result.method for result in compared.results if result.slices]
     # the page's area without a name is that of the first mask

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         box = edit.box_from_limits(image, ends)
     box = edit.dilate_box(box, dilate, image.space.shape)
     result = image.crop(*box) if args.b is None else edit.fill_outside(image, box, args.b)
-    path = output_path(args.i, f"_crop{nifti_suffix(args.i)}", args.o, args.ofolder)
+    path = output_path(args.i, f"_crop{nifti_suffix(args.i) or '.nii.gz'}", args.o, args.ofolder)
     result.save(path)
     write_sidecar(path, args, [args.i, other] if other else [args.i], Box=[*box[0], *box[1]])
     announce([path], args, image=path)

@@ -22,6 +22,7 @@ from spinetools.qc.checks import area_jumps, mask_flags
 from spinetools.qc.cuts import extent_of
 from spinetools.qc.entry import Flag
 from spinetools.qc.geometry import Frame
+from spinetools.series import is_there
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -95,7 +96,7 @@ class _One:
 def _masks(case: Case, image: Image) -> dict[str, Image | None]:
     masks: dict[str, Image | None] = {}
     for name, path in case.segmentations.items():
-        if path is None or not path.exists():
+        if path is None or not is_there(path):
             masks[name] = None
             continue
         masks[name] = mask = load_mask(path, allow_empty=True)
