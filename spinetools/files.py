@@ -74,6 +74,20 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_bytes(content)  # the same on every system, line ends included
 
 
+def parse_json(text: str) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    ValueError
+        When it is none; also when it is nested too deeply for Python.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically, indented, with a final newline."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

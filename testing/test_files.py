@@ -19,6 +19,7 @@ from spinetools.files import (
     atomic_path,
     nifti_suffix,
     output_path,
+    parse_json,
     sidecar_path,
     strip_nifti_suffix,
     write_json,
@@ -251,3 +252,22 @@ def test_sidecar_of_a_write_is_valid_json_while_others_write_it(tmp_path: Path) 
         json.loads(target.read_text(encoding="utf-8"))
     assert all(writer.returncode == 0 for writer in writers)
     assert _names(tmp_path) == ["a.json"]
+
+
+# -- text that is odd ----------------------------------------------------------------------------
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """A file's name is bytes: what is no UTF-8 is written in reports as JSON escapes it."""
+    name = b"caf\xe9 \xff".decode(errors="surrogateescape")
+    write_json(tmp_path / f"{name}.json", {"Sources": [name]})
+    (found,) = _names(tmp_path)
+    assert found == f"{name}.json"
+    assert json.loads((tmp_path / found).read_text("utf-8")) == {"Sources": [name]}
+
+
+def test_json_without_end_is_a_value_error() -> None:
+    assert parse_json('{"a": [1]}') == {"a": [1]}
+    for text in ("[" * 100_000, '{"a":' * 100_000, "{", ""):
+        with pytest.raises(ValueError, match="nested|Expecting"):
+            parse_json(text)

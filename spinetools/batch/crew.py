@@ -198,9 +198,10 @@ def open_crew(params: BatchParams, share: Share, folders: Folders) -> Iterator[D
     talk = logging.INFO if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL
     queue = None
     with (
-        dask.config.set(SETTINGS),
-        _quiet(talk),
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        # else dask leaves a folder with its locks among the machine's temporary files
+        dask.config.set({**SETTINGS, "temporary-directory": scratch}),
+        _quiet(talk),
     ):
         security = distributed.Security.temporary()
         if params.executor == "local":

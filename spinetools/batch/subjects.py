@@ -281,7 +281,10 @@ def _names_in(path: str | os.PathLike[str] | None) -> list[str] | None:
     if path is None:
         return None
     content = read_yaml(path)
-    return sorted(set(_texts(content, path)))
+    try:
+        return sorted(set(_texts(content, path)))
+    except RecursionError:  # an alias may stand for what it stands in
+        raise InputError(f"{path} is no list of names: it is nested without end") from None
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:

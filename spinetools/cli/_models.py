@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import ModelError
+from spinetools.files import parse_json
 from spinetools.models.card import ModelCard, read_card
 from spinetools.models.download import Progress
 from spinetools.models.install import install
@@ -159,8 +159,8 @@ def _entry_text(entry: Entry, path: Path | None) -> str:
 def _results_text(part: str, folder: Path) -> str:
     """Tell of an nnU-Net results folder what its two JSON files say."""
     try:
-        dataset = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        plans = json.loads((folder / "plans.json").read_text(encoding="utf-8"))
+        dataset = parse_json((folder / "dataset.json").read_text(encoding="utf-8"))
+        plans = parse_json((folder / "plans.json").read_text(encoding="utf-8"))
         rows: dict[str, Any] = {
             "folder": folder,
             "channels": ", ".join(str(name) for name in dataset["channel_names"].values()),

@@ -58,12 +58,10 @@ def made_by(path: Path, process: str) -> str | None:
 
     A result that was corrected by hand in its file, and is added again, is the same case as before.
     """
-    import json
-
-    from spinetools.files import sidecar_path
+    from spinetools.files import parse_json, sidecar_path
 
     try:
-        maker = json.loads(sidecar_path(path).read_text(encoding="utf-8"))["GeneratedBy"][-1]
+        maker = parse_json(sidecar_path(path).read_text(encoding="utf-8"))["GeneratedBy"][-1]
         return str(maker["CommandLine"]) if maker["Name"] == process else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None

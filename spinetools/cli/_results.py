@@ -103,13 +103,12 @@ def centreline_on(image: Image, path: str) -> Centreline:
 
 def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
     """Read x,y,z a row, and whether they are in mm."""
-    import json
     from contextlib import suppress
     from pathlib import Path
 
     import numpy as np
 
-    from spinetools.files import sidecar_path
+    from spinetools.files import parse_json, sidecar_path
 
     try:
         rows = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8")
@@ -120,7 +119,7 @@ def _rows(path: str) -> tuple[npt.NDArray[np.float64], bool]:
     if rows.shape[0] == 0 or rows.shape[1] != 3 or not np.isfinite(rows).all():
         raise InputError(f"{path} has {rows.shape} numbers, expected x,y,z in each of its rows")
     with suppress(OSError, ValueError, AttributeError):
-        said = json.loads(sidecar_path(Path(path)).read_text(encoding="utf-8"))
+        said = parse_json(sidecar_path(Path(path)).read_text(encoding="utf-8"))
         return rows, said.get("Coordinates") == "phys"
     return rows, False
 

@@ -210,11 +210,11 @@ def _logging(verbosity: int) -> Iterator[None]:
 
 def _fields_to_keep(sidecar: Path, in_place: bool) -> Mapping[str, Any]:
     """Return what an existing sidecar says beyond an earlier run of spinetools."""
-    import json
+    from spinetools.files import parse_json
 
     if not sidecar.is_file():
         return {}
-    content = json.loads(sidecar.read_text(encoding="utf-8"))
+    content = parse_json(sidecar.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError("not an object")
     makers = content.setdefault("GeneratedBy", [])

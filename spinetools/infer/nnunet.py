@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.errors import ModelError
+from spinetools.files import parse_json
 from spinetools.image.orientation import nib_codes_from_sct
 from spinetools.infer.checkpoint import check_files, find_checkpoints, load_checkpoint, short
 from spinetools.infer.device import parse_device
@@ -352,7 +352,7 @@ def _registered(folder: Path) -> tuple[Entry | None, ModelFile | None]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {short(error)}") from error
     if not isinstance(content, dict):

@@ -58,9 +58,11 @@ class OnnxModel:
     def __init__(self, path: Path, device: str = "auto") -> None:
         self.path = path
         self._session, self.device = _session(path, choose_device(device))
-        self.card = ModelCard.from_metadata(
-            dict(self._session.get_modelmeta().custom_metadata_map), path
-        )
+        try:
+            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path} is not a usable ONNX model; fetch it again") from error
+        self.card = ModelCard.from_metadata(metadata, path)
         self._input = self._session.get_inputs()[0].name
         say_device(self.device, n_threads(), self.card.name)
 

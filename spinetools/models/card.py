@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from spinetools.errors import ModelError
+from spinetools.files import parse_json
 
 #: Key of the card in the ONNX file's ``metadata_props``.
 CARD_KEY = "spinetools_card"
@@ -144,7 +145,7 @@ class ModelCard:
         if CARD_KEY not in metadata:
             raise ModelError(f"{path} holds no model card; it was not made by spinetools")
         try:
-            return cls.from_dict(json.loads(metadata[CARD_KEY]))
+            return cls.from_dict(parse_json(metadata[CARD_KEY]))
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{path} holds a model card that cannot be read: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import uuid
@@ -15,7 +14,7 @@ from typing import Any
 
 from spinetools._version import __version__
 from spinetools.errors import ModelError, OutputError
-from spinetools.files import write_json
+from spinetools.files import parse_json, write_json
 from spinetools.models.card import read_card
 from spinetools.models.download import Progress, download, forget_partial
 from spinetools.models.registry import (
@@ -104,7 +103,7 @@ def pinned(base: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        pins = json.loads(path.read_text(encoding="utf-8"))
+        pins = parse_json(path.read_text(encoding="utf-8"))
         return {str(key): {str(f): str(sha) for f, sha in pins[key].items()} for key in pins}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} cannot be read ({error}); mend or remove it") from error

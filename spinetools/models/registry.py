@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import os
 import re
 from dataclasses import MISSING, dataclass, fields
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import ModelError
+from spinetools.files import parse_json
 
 MODELS_VARIABLE = "SPINETOOLS_MODELS"
 REGISTRY_NAME = "registry.json"
@@ -125,7 +125,7 @@ def read_registry(path: Path) -> list[Entry]:
         When it is unreadable or of another form; the message names the entry.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"the model registry {path} cannot be read: {error}") from error
     where = str(path)

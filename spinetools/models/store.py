@@ -6,7 +6,6 @@ hold it as ``<name>.onnx``, ``<name>@<version>.onnx``, ``<name>/`` or ``<name>@<
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import ModelError
+from spinetools.files import parse_json
 from spinetools.models.card import read_card
 from spinetools.models.registry import (
     MODELS_VARIABLE,
@@ -128,7 +128,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECORD_NAME
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
         wanted = {"name": str, "version": str, "engine": str, "files": dict, "parts": dict}
         if not all(isinstance(record[key], kind) for key, kind in wanted.items()):
             raise ValueError("not as it is written")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from spinetools.errors import InputError
-from spinetools.files import write_text
+from spinetools.files import parse_json, write_text
 from spinetools.qc.index import locked, read_summaries, script_json
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def read_ratings(folder: str | os.PathLike[str]) -> Ratings:
     path = Path(folder) / RATINGS
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text.removeprefix(_START).removesuffix(_END)) if text.strip() else {}
+        content = parse_json(text.removeprefix(_START).removesuffix(_END)) if text.strip() else {}
         return {case: Rating.from_record(record) for case, record in content.items()}
     except FileNotFoundError:
         return {}
@@ -265,7 +265,7 @@ def _read_export(path: Path) -> Ratings:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix.lower() == ".json":
-            records = json.loads(text)["ratings"]
+            records = parse_json(text)["ratings"]
         else:
             records = list(
                 csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
