@@ -43,14 +43,13 @@ COUNTED = f"{DRAWN} && (QC.byId('panels').textContent || '').includes('Dice')"
 VIEWS = (
     (
         "qc_slice", "dark",
-        "QC.viewer.setView('slice'); choose(3, 'spoilt');"
-        "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0)",
+        "QC.viewer.setView('slice'); choose(3, 'spoilt'); goToWorst()",
         DRAWN,
     ),
     (
         "qc_compare", "dark",
         "choose(3, 'spoilt'); QC.settings.set('arrangement', 'difference');"
-        "QC.viewer.setView('methods')",
+        "QC.viewer.setView('methods'); goToWorst()",
         COUNTED,
     ),
     ("qc_cohort", "light", "QC.app.setMode('cohort')", "QC.byId('cohort-rows').children.length"),
@@ -58,7 +57,7 @@ VIEWS = (
         "qc_correct", "dark",
         "QC.app.setMode('cases'); QC.viewer.setView('slice');"
         "QC.table.select(QC.entries.find((e) => e.subject === 'sub-01' && e.flags.length > 0));"
-        "QC.viewer.goToIndex(QC.viewer.detail ? QC.table.current.flags[0].slices[5] : 0);"
+        "goToWorst();"
         "QC.byId('rail').scrollTop = QC.byId('correct-section').offsetTop - 60",
         f"{DRAWN} && !QC.byId('correct-section').hidden",
     ),
@@ -85,6 +84,14 @@ QC.tiles.preload(QC.viewer.detail, QC.viewer.view).catch(() => null)
 CHOOSE = """
 window.choose = (n, process) => QC.table.select(QC.table.visible.find(
   (entry) => entry.subject === `sub-0${n}` && entry.process === process));
+// where the first flag's slices have the largest area
+window.goToWorst = () => {
+  if (!QC.viewer.detail || QC.viewer.detail.id !== QC.table.current.id) return;
+  const { slices, values } = QC.viewer.detail.measures;
+  const area = (index) => values.area_mm2[slices.indexOf(index)] || 0;
+  const flagged = QC.table.current.flags[0].slices;
+  QC.viewer.goToIndex(flagged.reduce((a, b) => (area(b) > area(a) ? b : a)));
+};
 """
 
 
@@ -138,16 +145,18 @@ def make_report(
         axis = next(a for a, code in enumerate(image.space.nib_codes) if code in "SI")
         bones = structures.like(without(structures.data, names, ("cord", "canal")))
         about = {"dataset": "simulated", "subject": subject, "contrast": "t2"}
+        saved = [f"data/{subject}_T2w_seg.nii.gz"]
         add_entry(report, image, [("cord", cord), ("bones", bones)], process="labels",
                   command_line="the exact labels", plane="sagittal",
                   label_kind=["mask", "labels"], label_names=names, **about)  # fmt: skip
         levels = levels_of(bones, names, axis)
         add_entry(report, image, [("cord", cord)], process="truth",
-                  command_line="the exact cord", levels=levels, **about)  # fmt: skip
+                  command_line="the exact cord", levels=levels, files=saved, **about)  # fmt: skip
         if number == LEAKING:
             spoilt = cord.like(leak(cord, axis))
             add_entry(report, image, [("cord", spoilt)], process="spoilt",
-                      command_line="a leak drawn by hand", levels=levels, **about)  # fmt: skip
+                      command_line="a leak drawn by hand", levels=levels, files=saved,
+                      **about)  # fmt: skip
         if number == CORRECTED:
             corrected(report, image, cord, axis, levels=levels, **about)
     refresh(report)

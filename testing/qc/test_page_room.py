@@ -109,3 +109,20 @@ def test_tools_stay_in_one_row_on_a_laptop(report, visit):
         assert heights[0] == heights[1] < 40
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_long_reason_pushes_the_picture_and_covers_nothing(tmp_path, visit, ras):
+    image, mask = ras
+    reason = "the surface bulges by 5.1 mm, much more than in the slices around; " * 4
+    add_entry(tmp_path / "qc", image, [("cord", mask)], process="p", command_line="p",
+              flags=[Flag("leak", reason, (20,))])  # fmt: skip
+    page = visit(tmp_path / "qc")
+    page.settle()
+    page.js("QC.viewer.setView('slice'); QC.viewer.goToIndex(30)")
+    page.js("QC.viewer.goToIndex(20)")
+    places = (
+        "const box = (e) => document.querySelector(e).getBoundingClientRect();"
+        "return [box('#slice-flags .flag').bottom, box('#frame .letter.n').top,"
+        " box('#frame .letter.s').bottom, box('#under').top]"
+    )
+    page.wait(f"const [a, b, c, d] = (() => {{ {places} }})(); return a <= b && c <= d;")

@@ -41,6 +41,10 @@ QC.viewer = {
       if (wider) this.drawChart();
       this.fit();
     }).observe(QC.byId("stage"));
+    // reasons above the slice may take a second line
+    new ResizeObserver(() => {
+      if (this.mode() === "slice") this.fit();
+    }).observe(QC.byId("frame"));
     this.applyStyle();
   },
 
