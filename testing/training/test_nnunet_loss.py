@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch (extra 'train')")
 
-from spinetools.training.nnunet_loss import MarginalLoss  # noqa: E402
+from spinetools.training.nnunet_loss import BALANCED, MarginalLoss  # noqa: E402
 
 SETS = {4: (0, 1, 2, 3), 5: (2, 3)}
 
@@ -115,11 +115,15 @@ def test_kinds_are_told_apart_by_themselves() -> None:
     for place, number in enumerate((2, 3)):
         log = x[:, 2:4].log_softmax(dim=1)[:, place]
         terms.append(-log[y[:, 0] == number].mean())
+    log = x.log_softmax(dim=1)
+    balanced = sum(-log[:, c][y[:, 0] == c].mean() for c in (1, 2, 3)) / 3
     difference = MarginalLoss(4, SETS, [(2, 3)])(x, y) - MarginalLoss(4, SETS)(x, y)
-    assert difference.item() == pytest.approx(float(sum(terms) / 2), abs=1e-5)
+    expected = float(sum(terms) / 2 + BALANCED * balanced)
+    assert difference.item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_telling_kinds_apart_moves_no_outline() -> None:
+def test_telling_kinds_apart_moves_no_outline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinetools.training.nnunet_loss.BALANCED", 0.0)
     y = target()
     x = logits().requires_grad_()
     (MarginalLoss(4, SETS, [(2, 3)])(x, y) - MarginalLoss(4, SETS)(x, y)).backward()
@@ -129,6 +133,7 @@ def test_telling_kinds_apart_moves_no_outline() -> None:
     assert x.grad[:, 2:].abs().max() > 1e-4
 
 
-def test_a_kind_that_is_absent_adds_nothing() -> None:
+def test_a_kind_that_is_absent_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spinetools.training.nnunet_loss.BALANCED", 0.0)
     x, y = logits(), target(n=2)
     assert MarginalLoss(4, SETS, [(2, 3)])(x, y).item() == MarginalLoss(4, SETS)(x, y).item()
