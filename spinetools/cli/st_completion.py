@@ -31,7 +31,7 @@ After an update of spinetools print it again."""
 
 def get_parser() -> StParser:
     """Return the command's parser."""
-    parser = StParser("st_completion", DESCRIPTION, "st_completion bash > ~/.st_completion")
+    parser = StParser("st_completion", DESCRIPTION, "st_completion bash")
     parser.add_argument("shell", choices=SHELLS, help="the shell")
     return parser
 
