@@ -172,3 +172,27 @@ def test_only_rows_in_sight_are_in_the_page(crowd, visit):
     assert page.js("return QC.table.visible.indexOf(QC.table.current)") == 1501
     page.press("a")
     assert len(page.all("#cohort-rows .subject")) < 60
+
+
+def test_everyone_counts_at_every_place(cohort, visit):
+    """Also where a long curve has no point: the median must not jump with who has one."""
+    page = visit(cohort)
+    page.press("a")
+    band, gap = page.js("""
+        const points = (k) => [...Array(20).keys()].map((i) => [2 + 0.06 * k + 0.37 * i, 60 + k]);
+        QC.cohort.by = "level";
+        const judged = (curves) => {
+          QC.cohort.curves = curves.map((each) => ({ points: each }));
+          QC.cohort.judge();
+          return QC.cohort.band;
+        };
+        const all = [0, 1, 2, 3, 4, 5].map(points);
+        const band = judged(all).map((each) => [each.at, each.n, each.median]);
+        all[5][10][1] = null;
+        const middle = Math.floor(all[5][10][0] / 0.25);
+        return [band, judged(all).find((each) => each.at === middle).n];
+    """)
+    inner = [row for row in band if 2.5 <= row[0] * 0.25 <= 8.75]
+    assert [row[0] for row in inner] == list(range(10, 36))
+    assert {(row[1], row[2]) for row in inner} == {(6, 62.5)}
+    assert gap == 5, "what is missing stays missing"

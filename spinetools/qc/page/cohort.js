@@ -111,6 +111,20 @@ QC.cohort = {
     return `${entry.dataset}\n${entry.subject}`;
   },
 
+  // Points of a long curve lie further apart than places: else who is counted would change from one
+  // place to the next, and the median with it. Where a point is missing, nothing is made up.
+  between(points, bin, own) {
+    for (let i = 1; i < points.length; i += 1) {
+      const [[from, first], [to, last]] = [points[i - 1], points[i]];
+      if (first === null || last === null) continue;
+      const [low, high] = [Math.min(from, to), Math.max(from, to)];
+      for (let at = Math.floor(low / bin) + 1; at < Math.floor(high / bin); at += 1) {
+        const share = ((at + 0.5) * bin - from) / (to - from);
+        if (!own.has(at)) own.set(at, [first + share * (last - first)]);
+      }
+    }
+  },
+
   // The median of everyone and its spread at each place, and who is far from it.
   judge() {
     const bin = this.BINS[this.by];
@@ -122,6 +136,7 @@ QC.cohort = {
         const at = Math.floor(x / bin);
         own.set(at, [...(own.get(at) || []), value]);
       }
+      this.between(curve.points, bin, own);
       curve.means = new Map([...own].map(([at, values]) => [at, values.reduce((a, b) => a + b) / values.length]));
       for (const [at, value] of curve.means) bins.set(at, [...(bins.get(at) || []), value]);
     }
