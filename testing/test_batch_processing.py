@@ -20,6 +20,7 @@ STAND_IN = """#!/usr/bin/env bash
 printf '%s' "$(basename "$0")" >>"$LOG"
 printf '\\t%s' "$@" >>"$LOG"
 printf '\\tREFRESH=%s\\n' "${SPINETOOLS_QC_REFRESH:-}" >>"$LOG"
+bids=
 case "$(basename "$0") $2" in st_propseg*broken*) exit 1 ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
@@ -28,6 +29,16 @@ while [ $# -gt 0 ]; do
         case $2 in
         *certain*_vertebrae*) echo '"NumberingCertain": true' >"${2%.nii.gz}.json" ;;
         esac
+        ;;
+    -bids) bids=yes ;;
+    -i) name=$(basename "$2" .nii.gz) ;;
+    -ofolder)
+        mkdir -p "$2" && echo made >"$2/${name}_$(basename "$0").nii.gz"
+        if [ -n "$bids" ]; then
+            echo "$(basename "$0"): a notice"
+            echo "written: $2/${name}_$(basename "$0").nii.gz"
+            echo "written: $2/another.csv"
+        fi
         ;;
     -qc) mkdir -p "$2" ;;
     esac
@@ -219,6 +230,34 @@ def test_it_ends_with_the_comparison_of_both_methods(batch: Batch, tmp_path: Pat
     assert call[-2:] != ["-qc-entries", "1"]
 
 
+def test_bids_names_the_results(batch: Batch, tmp_path: Path) -> None:
+    """The chain goes on with what each command says that it has written."""
+    make(
+        tmp_path / "my study", "sub-01/anat/sub-01_T2w.nii.gz", "sub-02/anat/sub-02_broken_T1w.nii"
+    )
+    done = batch("-bids", "my study", "out put")
+    assert done.returncode == 1
+    assert f"failed: {broken}" in done.stdout.splitlines()
+    first = [calls(tmp_path, command)[0] for command in (
+        "st_get_centerline", "st_propseg", "st_deepseg_sc", "st_label_vertebrae",
+    )]  # fmt: skip
+    for call in first:
+        assert call[call.index("-bids") + 1 :][:2] == ["-ofolder", "out put"]
+        assert "-o" not in call
+    propseg = first[1]
+    line = propseg[propseg.index("-init-centerline") + 1]
+    assert line == "out put/sub-01_T2w_st_get_centerline.nii.gz"
+    measured = [(call[call.index("-i") + 1], call[call.index("-o") + 1])
+                for call in calls(tmp_path, "st_process_segmentation")]  # fmt: skip
+    assert measured[:2] == [
+        (f"out put/sub-01_T2w_{command}.nii.gz", f"out put/results/sub-01_T2w_csa-{method}.csv")
+        for command, method in (("st_propseg", "propseg"), ("st_deepseg_sc", "deepseg"))
+    ]
+    (call,) = calls(tmp_path, "st_compare")
+    assert call[call.index("-o") + 1] == "out put/results/comparison.csv"
+    assert "propseg=out put/sub-01_T2w_st_propseg.nii.gz" in call
+
+
 def test_a_comparison_that_fails_is_listed(batch: Batch, tmp_path: Path) -> None:
     make(tmp_path / "study", "a_T2w.nii.gz")
     compare = tmp_path / "bin" / "st_compare"
@@ -235,6 +274,7 @@ def test_a_comparison_that_fails_is_listed(batch: Batch, tmp_path: Path) -> None
         (("missing",), 1, "missing is no folder"),
         (("empty",), 1, "has no image whose name ends in a contrast"),
         (("a", "b", "c"), 2, "expected at most a folder and an output folder"),
+        (("-bids",), 2, "-bids needs the folder of a BIDS data set"),
     ],
 )
 def test_wrong_use(

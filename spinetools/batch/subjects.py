@@ -160,12 +160,14 @@ def choose(
     for option, names in (*included.items(), *excluded.items()):
         _warn_of_strangers(option, names or (), subjects)
 
+    listed_images = {Path(name).name for name in files}
     chosen: dict[str, list[str]] = {}
     for subject in subjects:
         own = [subject] if images is None else _images_of(subject, images)
         kept = _fitting(subject, own, include)
         unwanted = _fitting(subject, own, exclude) if exclude else []
         left = [path for path in kept if path not in unwanted]
+        rest = [path for path in left if images is None or Path(path).name not in listed_images]
         reasons = [
             f"not in {option}"
             for option, names in included.items()
@@ -182,10 +184,12 @@ def choose(
         ]
         if kept and not left:
             reasons.append("-exclude")
+        if left and not rest:
+            reasons.append("-exclude-yml (all its images)")
         if reasons:
             left_out[subject] = ", ".join(reasons)
         else:
-            chosen[subject] = left
+            chosen[subject] = rest
     if not chosen:
         raise InputError(
             f"all {len(subjects)} subjects are left out; check what -include and -exclude say"
@@ -194,13 +198,7 @@ def choose(
         subject: tuple(sorted({Path(name).name for name in files if belongs(name, subject)}))
         for subject in chosen
     }
-    if images is None:
-        to_do = {}
-    else:
-        to_do = {
-            subject: tuple(path for path in paths if Path(path).name not in per_subject[subject])
-            for subject, paths in chosen.items()
-        }
+    to_do = {} if images is None else {s: tuple(paths) for s, paths in chosen.items()}
     listed_files = {subject: names for subject, names in per_subject.items() if names}
     return Chosen(tuple(chosen), left_out, listed_files, to_do)
 

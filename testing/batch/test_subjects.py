@@ -155,3 +155,48 @@ def test_wrong_patterns_and_nothing_left() -> None:
 def test_names_of_nobody_are_said(caplog: pytest.LogCaptureFixture) -> None:
     choose(SUBJECTS, Selection(exclude_list=("sub-2", "sub-10")))
     assert caplog.messages == ["-exclude-list names what the study does not have: sub-2"]
+
+
+#: Of a BIDS data set; sub-10 has none.
+IMAGES = (
+    "sub-01/ses-01/anat/sub-01_ses-01_run-1_T2w.nii.gz",
+    "sub-01/ses-01/anat/sub-01_ses-01_run-2_T2w.nii.gz",
+    "sub-01/ses-02/anat/sub-01_ses-02_T1w.nii.gz",
+    "sub-02/anat/sub-02_T2w.nii.gz",
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Selection(), {SUBJECTS[0]: IMAGES[:2], SUBJECTS[1]: IMAGES[2:3], "sub-02": IMAGES[3:]}),
+        # a subject that fits has all its images
+        (Selection(include="ses-01$"), {SUBJECTS[0]: IMAGES[:2]}),
+        (Selection(include="run-2"), {SUBJECTS[0]: IMAGES[1:2]}),
+        (
+            Selection(include="T2w", exclude="run-2"),
+            {SUBJECTS[0]: IMAGES[:1], "sub-02": IMAGES[3:]},
+        ),
+        (Selection(exclude="sub-01"), {"sub-02": IMAGES[3:]}),
+        (Selection(exclude="T2w", include_list=("sub-01",)), {SUBJECTS[1]: IMAGES[2:3]}),
+    ],
+)
+def test_choosing_images(wanted: Selection, expected: dict[str, tuple[str, ...]]) -> None:
+    chosen = choose(SUBJECTS, wanted, images=IMAGES)
+    assert chosen.images == expected
+    assert chosen.subjects == tuple(expected)
+    assert {*chosen.subjects, *chosen.left_out} == set(SUBJECTS)
+    assert "no image" in chosen.left_out["sub-10"]
+
+
+def test_images_that_were_rated_failures_are_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    listed = tmp_path / "qc_fail.yml"
+    listed.write_text("FILES_SEG: [sub-01_ses-01_run-2_T2w.nii.gz, sub-02_T2w.nii.gz]\n")
+    script = 'while read image; do …; done <<<"$SPINETOOLS_IMAGES"'
+    chosen = choose(SUBJECTS, Selection(exclude_yml=listed), script, IMAGES)
+    assert chosen.images == {SUBJECTS[0]: IMAGES[:1], SUBJECTS[1]: IMAGES[2:3]}
+    assert chosen.left_out["sub-02"] == "-exclude-yml (all its images)"
+    # any other script would not know which
+    whole = choose(SUBJECTS, Selection(exclude_yml=listed), "st_propseg", IMAGES)
+    assert whole.images == {SUBJECTS[1]: IMAGES[2:3]}
