@@ -29,9 +29,9 @@ _INNER = 0.38
 _LEAST_LINES = 12
 #: … and this width to tell how it leans to the side, mm.
 _LEAST_WIDTH_MM = 15.0
-#: Share of a surface's points that lie on the endplate at least; slopes that it may have to the
-#: disc's plane (tangent).
-_SHARE, _SLOPES = 0.6, np.tan(np.deg2rad(np.arange(-30, 30.1, 1.0)))
+#: Share of a surface's points that lie on the endplate at least; distance from a plane, in voxels,
+#: from which some do not; slopes that it may have to the disc's plane (tangent).
+_SHARE, _ROUGH, _SLOPES = 0.6, 1.3, np.tan(np.deg2rad(np.arange(-30, 30.1, 1.0)))
 #: Half width of the strip about the midline, and height of the part of a body beside a disc, in
 #: which the back walls of two neighbours are compared, mm.
 _STRIP_MM, _BESIDE_MM = 5.0, 5.0
@@ -148,11 +148,15 @@ def _surface(
     wide = width >= _LEAST_WIDTH_MM
     columns = [np.ones(count), x] + ([y] if wide else [])
     design = np.stack(columns, axis=1)
-    keep = _core(x, sign * top, spacing)
+    # voxels make steps of a smooth endplate: all points count, unless some are far off
+    keep = np.ones(count, bool)
+    first = np.linalg.lstsq(design, sign * top, rcond=None)[0]
+    if np.percentile(np.abs(sign * top - design @ first), 90) > _ROUGH * spacing:
+        keep = _core(x, sign * top, spacing)
     for _ in range(3):
         solved = np.linalg.lstsq(design[keep], sign * top[keep], rcond=None)[0]
         rest = np.abs(sign * top - design @ solved)
-        keep = rest <= max(2.5 * float(np.median(rest[keep])), spacing)
+        keep = rest <= max(2.5 * float(np.median(rest[keep])), 1.5 * spacing)
     point = middle + solved[0] * up
     return point, float(solved[1]), float(solved[2]) if wide else math.nan
 
@@ -173,7 +177,7 @@ def _core(x: FloatArray, height: FloatArray, spacing: float) -> npt.NDArray[np.b
         first = int(np.argmin(widths))
         if widths[first] < best:
             best, low, high = widths[first], order[first], order[first + count - 1]
-            core = (rest >= low - spacing / 2) & (rest <= high + spacing / 2)
+            core = (rest >= low - spacing) & (rest <= high + spacing)
     return core
 
 
@@ -214,21 +218,15 @@ def curves_of(plates: dict[str, Endplate]) -> list[Curve]:
 
 
 def coronal_cobb(plates: dict[str, Endplate]) -> Curve:
-    """Return the largest angle between an upper endplate and a lower one below it, from the front.
-
-    Each tilt is first averaged with its neighbours' (the largest of many pairs would otherwise be
-    that of the largest errors).
-    """
+    """Return the largest angle from the front of an upper endplate and a lower one below it."""
     seen = [plate for plate in plates.values() if math.isfinite(plate.tilt_deg)]
     best = Curve("coronal_cobb", "", "", math.nan)
     if len(seen) < 4:
         return best
-    tilts = np.array([plate.tilt_deg for plate in seen])
-    smooth = np.convolve(np.pad(tilts, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
-    for (i, upper), (j, lower) in combinations(enumerate(seen), 2):
+    for upper, lower in combinations(seen, 2):
         if not (upper.name.endswith("+") and lower.name.endswith("-")):
             continue
-        angle = abs(float(smooth[i] - smooth[j]))
+        angle = abs(upper.tilt_deg - lower.tilt_deg)
         if not angle <= best.angle_deg:
             best = Curve("coronal_cobb", upper.name, lower.name, angle)
     return best

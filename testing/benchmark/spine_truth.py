@@ -19,6 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 #: Where heights are taken, as shares of the depth from the back (statistics.py).
 PLACES = {"posterior": 0.12, "middle": 0.5, "anterior": 0.88}
 STEP_MM = 0.02
+#: So near to its tip the cord tapers within a slice: it is not compared there.
+CONUS_MM = 20.0
 #: Margin round the part of the spine that is painted: side, back, front, mm.
 MARGIN_MM = (34.0, 72.0, 52.0)
 
@@ -48,12 +50,8 @@ def painted(
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = low
     space = Space((int(count[0]), int(count[1]), int(count[2])), affine)
-    volume = paint_labels(subject, space)
+    labels = paint_labels(subject, space).structure
     names = {value: name for name, value in structure_ids().items()}
-    values = {name: value for value, name in names.items()}
-    labels = volume.structure.copy()
-    labels[volume.sac >= 0.5] = values["spinal_canal"]
-    labels[volume.cord >= 0.5] = values["spinal_cord"]
     there = {int(value): names[int(value)] for value in np.unique(labels) if value}
     return Image(labels, space), there
 
@@ -78,7 +76,7 @@ def truth_of(subject: Subject) -> Truth:
             s = np.arange(joint.s, ordered[index + 1], 0.25)
             level = name.split("-")[1]
             values[f"{level} cord_area_mm2"] = float(subject.cord_csa(s).mean())
-            if ordered[index + 1] > subject.conus_s:
+            if ordered[index + 1] > subject.conus_s - CONUS_MM:
                 values[f"{level} cord_area_mm2"] = math.nan
             values[f"{level} canal_area_mm2"] = float(np.mean([sac_area(subject, x) for x in s]))
     plates = plates_of(subject)
@@ -115,10 +113,10 @@ def heights_of_disc(joint: Disc, upper: Vertebra, lower: Vertebra) -> dict[str, 
 
 
 def widths_at(subject: Subject, s: float) -> dict[str, float]:
-    """Diameters of dural sac and cord; no cord in the tapering conus."""
+    """Diameters of dural sac and cord; no cord in the last of the conus."""
     found = {f"canal_{way}_mm": float(subject.profile(f"sac_{way}", s)) for way in ("ap", "rl")}
     for way in ("ap", "rl"):
-        known = s < subject.conus_s - 10
+        known = s < subject.conus_s - CONUS_MM
         found[f"cord_{way}_mm"] = float(subject.profile(f"cord_{way}", s)) if known else math.nan
     return found
 
