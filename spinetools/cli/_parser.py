@@ -15,6 +15,8 @@ from spinetools._version import __version__
 
 # a dash and a letter, also after digits (-2d-slices); -1 and -0.5 are numbers
 _LOOKS_LIKE_OPTION = re.compile(r"^-{1,2}\d*[A-Za-z]")
+#: No image has more slices or volumes; a longer range is a slip that would fill the memory.
+_MOST_IN_RANGE = 100_000
 
 #: What every input may be.
 INPUTS = ".nii.gz, .nii; DICOM folder or zip, with #N for its series N"
@@ -197,6 +199,10 @@ def numbers(separator: str, kind: type[float] | type[int] = int, count: int | No
             first, colon, last = part.partition(":")
             try:
                 if colon and separator == "," and kind is int:
+                    if int(last) - int(first) >= _MOST_IN_RANGE:
+                        raise argparse.ArgumentTypeError(
+                            f"{text!r}: a range of more than {_MOST_IN_RANGE} numbers"
+                        )
                     new = [*range(int(first), int(last) + 1)]
                 else:
                     new = [kind(part)]

@@ -62,13 +62,14 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("-count", type=int, help=f"cases of a part (default {COUNTS})")
     parser.add_argument("-seed", type=int, default=1)
+    parser.add_argument("-only", nargs="+", default=(), help="kill only these commands")
     parser.add_argument("-table", type=Path, default=RESULTS, help="default: results/faults.tsv")
     args = parser.parse_args()
     unknown = set(args.parts) - PARTS.keys()
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: choose of {', '.join(PARTS)}")
     runs.import_everything()
-    table = Table(args.table, args.seed)
+    table = Table(args.table, args.seed, tuple(args.only))
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         for part in args.parts or PARTS:
             start = time.monotonic()

@@ -53,8 +53,8 @@ class Tally:
 class Table:
     """results/faults.tsv, written after every chunk so that a run can be cut off."""
 
-    def __init__(self, path: Path, seed: int) -> None:
-        self.path, self.seed = path, seed
+    def __init__(self, path: Path, seed: int, only: tuple[str, ...] = ()) -> None:
+        self.path, self.seed, self.only = path, seed, only
         self.rows: dict[tuple[str, str], Tally] = {}
         self.others: list[dict[str, str]] = []
         for row in read_tsv(path) if path.exists() else []:
@@ -66,7 +66,11 @@ class Table:
 
     def tried(self, part: str) -> int:
         """Return the number of cases of a part that are done."""
-        return sum(tally.tried for (name, _), tally in self.rows.items() if name == part)
+        return sum(
+            tally.tried
+            for (name, what), tally in self.rows.items()
+            if name == part and (not self.only or what in self.only)
+        )
 
     def add(self, tallies: list[Tally]) -> None:
         """Add counts, print what was found, and write the table."""
@@ -78,11 +82,9 @@ class Table:
         rows = [tally.row(self.seed) for tally in self.rows.values()] + self.others
         write_tsv(self.path, sorted(rows, key=lambda row: (row["part"], row["what"], row["seed"])))
 
-    def replace(self, tallies: list[Tally]) -> None:
-        """Put these rows in the place of earlier ones."""
-        for tally in tallies:
-            self.rows.pop((tally.part, tally.what), None)
-        self.add(tallies)
+    def clear(self, part: str) -> None:
+        """Forget a part, which is then tried anew."""
+        self.rows = {key: tally for key, tally in self.rows.items() if key[0] != part}
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Box:
         after = runs.listing(self.root)
         changed = {name for name, state in after.items() if before.get(name) != state}
         changed |= before.keys() - after.keys()
+        # locks stay: to remove one that another process waits for would part the two
+        changed = {name for name in changed if not name.endswith((".lock", "/.locks"))}
         return sorted(name for name in changed if name.split("/")[0] != "out")
 
 

@@ -19,8 +19,8 @@ import faults_run as runs
 import numpy as np
 from faults_count import Box, Table, Tally, box, problems_of
 
-#: Sizes of the file system that gets full (KiB): too small for anything, for a report, for little.
-DISKS_KIB = (8, 60, 400)
+#: Sizes of the file system that gets full (KiB): too small for anything, and for a report.
+DISKS_KIB = (8, 150)
 #: Clocks, as faketime takes them: long ago, beyond 32 bits, and a thousand times too fast.
 CLOCKS = ("-20y", "@2038-01-20 00:00:00", "+0 x1000")
 #: Edge of the large volume in voxels, and the address space that a command may use for it.
@@ -61,15 +61,20 @@ def machine(table: Table, count: int, folder: Path) -> None:
     """Try full and read-only disks, two runs at once, clocks, and a large volume."""
     files = calls.sound_files(folder / "sound")
     every = calls.available(calls.WRITING)
+    table.clear("machine")
     if os.geteuid() == 0:
-        table.replace([_disk(call, files, folder, size) for call in every for size in DISKS_KIB])
-        table.replace([_disk(call, files, folder, None) for call in every])
+        for call in every:
+            for size in (*DISKS_KIB, None):
+                table.add([_disk(call, files, folder, size)])
     else:
         print("full and read-only disks are left out: mounting takes root")
-    table.replace([_twice(call, files, folder) for call in every])
+    for call in every:
+        table.add([_twice(call, files, folder)])
     if shutil.which("faketime"):
-        table.replace([_clock(line, clock, files, folder) for clock in CLOCKS
-                       for line in calls.WRITING if line.split()[0] in _CLOCKED])  # fmt: skip
+        for clock in CLOCKS:
+            for line in calls.WRITING:
+                if line.split()[0] in _CLOCKED:
+                    table.add([_clock(line, clock, files, folder)])
     else:
         print("clocks are left out: faketime is not installed")
 
@@ -98,7 +103,7 @@ def _disk(
         before = runs.listing(place.root)
         ended = runs.run(call.arguments({**files, "OUT": place.out}), place.here)
         _add(tally, call.line, [ended], place, before)
-        hidden = [path for path in place.out.rglob(".*") if not path.name.endswith(".lock")]
+        hidden = [path for path in place.out.rglob(".*") if not path.name.endswith((".lock", ".locks"))]
         if hidden:
             tally.half += 1
             tally.found.append(f"{what}, {call.line}: left {hidden}")
@@ -193,7 +198,7 @@ def large(table: Table, count: int, folder: Path) -> None:
                     plane = np.where(distance < 11, 330, plane) + draw.integers(-9, 10, (n, n))
                     plane = plane.astype(kind)
                 stream.write(plane.tobytes(order="F"))
-    tallies = []
+    table.clear("large")
     for line in (
         "st_image -i LARGE -setorient LPI -o OUT/turned.nii",
         "st_crop_image -i LARGE -m LARGEMASK -o OUT/crop.nii",
@@ -211,21 +216,19 @@ def large(table: Table, count: int, folder: Path) -> None:
                              memory_bytes=LARGE_MEMORY_BYTES)  # fmt: skip
             _add(tally, line, [ended], place, before)
             print(f"{line}: exit code {ended.code}, {ended.seconds:.0f} s; {ended.err[-300:]}")
-        table.replace([tally])
-        tallies.append(tally)
+        table.add([tally])
 
 
 def names(table: Table, count: int, folder: Path) -> None:
     """Use hostile names for files, folders, subjects and methods."""
     files = calls.sound_files(folder / "sound")
-    tallies = []
+    table.clear("names")
     for what, name in NAMES.items():
         for call in calls.available(NAMED):
             tally = Tally("names", what)
             with box(folder) as place:
                 _named(call, name, files, place, tally)
-            tallies.append(tally)
-    table.replace(tallies)
+            table.add([tally])
 
 
 def _named(
