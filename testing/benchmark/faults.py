@@ -31,22 +31,21 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")  # forked processes must not have threads
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 import faults_calls as calls
 import faults_inputs as inputs
 import faults_run as runs
+import faults_texts as texts
 from faults_count import Box, Table, Tally, box, judge
 from faults_kills import kills
 from faults_machine import large, machine, names
 from fuzz_loader import check
 from tables import markdown
 
+#: A process that is forked must not have threads.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 RESULTS = Path(__file__).resolve().parent / "results" / "faults.tsv"
 COUNTS = {"loader": 2400, "commands": 480, "other": 240, "kills": 600}
 #: So many inputs share a process in the part "loader".
@@ -58,11 +57,14 @@ LOADER_MEMORY_BYTES = 3 << 30
 
 def main() -> None:
     """Run the parts that were asked for."""
+    if any(os.environ.get(name) != "1" for name in THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # libraries read it when imported
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("-count", type=int, help=f"cases of a part (default {COUNTS})")
     parser.add_argument("-seed", type=int, default=1)
-    parser.add_argument("-only", nargs="+", default=(), help="kill only these commands")
+    parser.add_argument("-only", nargs="+", default=(), help="only these commands, or ways")
     parser.add_argument("-table", type=Path, default=RESULTS, help="default: results/faults.tsv")
     args = parser.parse_args()
     unknown = set(args.parts) - PARTS.keys()
@@ -74,7 +76,9 @@ def main() -> None:
         for part in args.parts or PARTS:
             start = time.monotonic()
             PARTS[part](table, args.count or COUNTS.get(part, 0), Path(folder))
-            print(f"{part}: {table.tried(part)} tried, {time.monotonic() - start:.0f} s", flush=True)
+            print(
+                f"{part}: {table.tried(part)} tried, {time.monotonic() - start:.0f} s", flush=True
+            )
     rows = list(table.rows.values())
     print(markdown([tally.row(args.seed) for tally in rows]))
     sys.exit(1 if any(tally.faults for tally in rows) else 0)
@@ -89,12 +93,14 @@ class Hang(BaseException):
 
 def loader(table: Table, count: int, folder: Path) -> None:
     """Load malformed images in this kind of process, some at a time in a forked one."""
-    while (start := table.tried("loader")) < count:
-        numbers = range(start, min(start + CHUNK, count))
+    ways = list(inputs.WAYS)
+    every = [n for n in range(count) if not table.only or ways[n % len(ways)] in table.only]
+    for start in range(table.tried("loader"), len(every), CHUNK):
+        numbers = every[start : start + CHUNK]
         table.add(_in_fork(lambda numbers=numbers: load_all(table.seed, numbers, folder)))
 
 
-def load_all(seed: int, numbers: range, folder: Path) -> list[Tally]:
+def load_all(seed: int, numbers: Sequence[int], folder: Path) -> list[Tally]:
     """Load the malformed images of these numbers; return a row for each kind."""
     tallies: dict[str, Tally] = {}
     for number in numbers:
@@ -186,7 +192,7 @@ def other(table: Table, count: int, folder: Path) -> None:
         kind, call = chosen[number % len(chosen)]
         with box(folder) as place:
             shutil.copytree(report, place.out / "report")
-            bad = calls.other_file(kind, table.seed, number, place.here, files)
+            bad = texts.other_file(kind, table.seed, number, place.here, files)
             own = {**files, "OUT": place.out, "BAD": bad, "REPORT": place.out / "report"}
             tally = Tally("other", f"{kind}: {call.command}")
             judge(call, own, place, tally, str(number))

@@ -357,9 +357,18 @@ def _other_format(sound: Sound, draw: random.Random) -> Made:
             archive.writestr("../../outside.nii", sound.bytes())
         return buffer.getvalue()
 
-    contents = [b"<html><body>404</body></html>" * 30, b'{"a": 1}' * 60, b"\x89PNG\r\n" * 80,
-                b"hello " * 200, bytes(2000), zipped(), bytes(128) + b"DICM" + bytes(600)]  # fmt: skip
-    name = draw.choice(["bad.nii", "bad.nii.gz", "bad.img", "bad.mgz", "bad", "bad.nii.zip", "bad.dcm"])
+    contents = [
+        b"<html><body>404</body></html>" * 30,
+        b'{"a": 1}' * 60,
+        b"\x89PNG\r\n" * 80,
+        b"hello " * 200,
+        bytes(2000),
+        zipped(),
+        bytes(128) + b"DICM" + bytes(600),
+    ]
+    name = draw.choice(
+        ["bad.nii", "bad.nii.gz", "bad.img", "bad.mgz", "bad", "bad.nii.zip", "bad.dcm"]
+    )
     content = draw.choice(contents)
     return name, gzip.compress(content) if name.endswith(".gz") else content
 

@@ -25,7 +25,7 @@ class Whole:
 
 
 def kills(table: Table, count: int, folder: Path) -> None:
-    """Kill commands until ``count`` kills hit; half at a random time, half before a file is touched.
+    """Kill commands until ``count`` kills hit: half at any time, half before a file is touched.
 
     Half of the runs find the files of an earlier run, which must stay or be replaced as a whole.
     At the end of each tenth kill the command is run again over what the killed one left.

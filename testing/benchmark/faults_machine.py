@@ -11,13 +11,17 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import faults_calls as calls
 import faults_run as runs
 import numpy as np
 from faults_count import Box, Table, Tally, box, problems_of
+
+Case = TypeVar("Case")
 
 #: Sizes of the file system that gets full (KiB): too small for anything, and for a report.
 DISKS_KIB = (8, 150)
@@ -29,7 +33,7 @@ LARGE_VOXELS, LARGE_MEMORY_BYTES, LARGE_LIMIT_S = 512, 4 << 30, 1500.0
 #: What a file or folder can be called.
 NAMES = {
     "spaces": " a  b ",
-    "quotes": "it's \"a\" `b`",
+    "quotes": 'it\'s "a" `b`',
     "newline": "new\nline\r",
     "emoji": "🧠 ünï é",
     "HTML": "<img src=x onerror=alert(1)><b>&amp;",
@@ -61,22 +65,21 @@ def machine(table: Table, count: int, folder: Path) -> None:
     """Try full and read-only disks, two runs at once, clocks, and a large volume."""
     files = calls.sound_files(folder / "sound")
     every = calls.available(calls.WRITING)
-    table.clear("machine")
+    cases: list[Callable[[], Tally]] = []
     if os.geteuid() == 0:
-        for call in every:
-            for size in (*DISKS_KIB, None):
-                table.add([_disk(call, files, folder, size)])
+        cases += [partial(_disk, call, files, folder, size)
+                  for call in every for size in (*DISKS_KIB, None)]  # fmt: skip
     else:
         print("full and read-only disks are left out: mounting takes root")
-    for call in every:
-        table.add([_twice(call, files, folder)])
+    cases += [partial(_twice, call, files, folder) for call in every]
     if shutil.which("faketime"):
-        for clock in CLOCKS:
-            for line in calls.WRITING:
-                if line.split()[0] in _CLOCKED:
-                    table.add([_clock(line, clock, files, folder)])
+        cases += [partial(_clock, line, clock, files, folder) for clock in CLOCKS
+                  for line in calls.WRITING if line.split()[0] in _CLOCKED]  # fmt: skip
     else:
         print("clocks are left out: faketime is not installed")
+    table.clear("machine")
+    for case in _some(cases, count, table.seed):
+        table.add([case()])
 
 
 _CLOCKED = {"st_dice_coefficient", "st_qc", "st_process_segmentation"}
@@ -103,7 +106,7 @@ def _disk(
         before = runs.listing(place.root)
         ended = runs.run(call.arguments({**files, "OUT": place.out}), place.here)
         _add(tally, call.line, [ended], place, before)
-        hidden = [path for path in place.out.rglob(".*") if not path.name.endswith((".lock", ".locks"))]
+        hidden = [path for path in place.out.rglob(".*") if ".lock" not in path.name]
         if hidden:
             tally.half += 1
             tally.found.append(f"{what}, {call.line}: left {hidden}")
@@ -222,13 +225,13 @@ def large(table: Table, count: int, folder: Path) -> None:
 def names(table: Table, count: int, folder: Path) -> None:
     """Use hostile names for files, folders, subjects and methods."""
     files = calls.sound_files(folder / "sound")
+    cases = [(what, call) for what in NAMES for call in calls.available(NAMED)]
     table.clear("names")
-    for what, name in NAMES.items():
-        for call in calls.available(NAMED):
-            tally = Tally("names", what)
-            with box(folder) as place:
-                _named(call, name, files, place, tally)
-            table.add([tally])
+    for what, call in _some(cases, count, table.seed):
+        tally = Tally("names", what)
+        with box(folder) as place:
+            _named(call, NAMES[what], files, place, tally)
+        table.add([tally])
 
 
 def _named(
@@ -258,6 +261,6 @@ def _named(
         tally.found.append(f"{call.line}: a name was run by a shell")
 
 
-def some(items: dict[str, str], number: int, seed: int) -> dict[str, str]:
-    """Return a few of the items, for a test."""
-    return dict(random.Random(seed).sample(sorted(items.items()), number))
+def _some(cases: list[Case], count: int, seed: int) -> list[Case]:
+    """Return all cases, or so many of them."""
+    return random.Random(seed).sample(cases, count) if 0 < count < len(cases) else cases

@@ -90,9 +90,21 @@ def import_everything() -> None:
             continue
         with suppress(ImportError):  # an extra that is not installed
             importlib.import_module(found.name)
-    for name in ("onnxruntime", "skimage.measure", "matplotlib.figure", "PIL.Image", "scipy.ndimage",
-                 "matplotlib.backends.backend_agg", "scipy.interpolate", "scipy.optimize",
-                 "scipy.sparse.csgraph", "scipy.spatial", "skimage.morphology", "cc3d", "edt"):  # fmt: skip
+    for name in (
+        "onnxruntime",
+        "skimage.measure",
+        "matplotlib.figure",
+        "PIL.Image",
+        "scipy.ndimage",
+        "matplotlib.backends.backend_agg",
+        "scipy.interpolate",
+        "scipy.optimize",
+        "scipy.sparse.csgraph",
+        "scipy.spatial",
+        "skimage.morphology",
+        "cc3d",
+        "edt",
+    ):
         with suppress(ImportError):
             importlib.import_module(name)
 
@@ -320,7 +332,9 @@ def _read_image(path: Path) -> None:
 def _read_table(path: Path) -> None:
     text = path.read_text("utf-8")
     assert text.endswith("\n"), "its last line has no end"
-    list(csv.reader(io.StringIO(text), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True))
+    list(
+        csv.reader(io.StringIO(text), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    )
 
 
 def _read_picture(path: Path) -> None:
