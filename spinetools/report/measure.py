@@ -41,6 +41,10 @@ COLUMNS = (
     "canal_rl_mm", "canal_area_mm2", "cord_ap_mm", "cord_rl_mm", "cord_area_mm2", "slip_mm",
     "slip_percent", "angle_deg", "flags",
 )  # fmt: skip
+#: What cannot be measured of a structure that the image cuts off.
+_SHAPE = (
+    "height_anterior_mm", "height_middle_mm", "height_posterior_mm", "depth_mm", "width_mm",
+)  # fmt: skip
 #: Fewer slices of a level than this give no area.
 _LEAST_SLICES = 2
 
@@ -99,6 +103,7 @@ def measure_spine(
     areas = areas_by_level(spine)
     slips = slips_of(spine)
     by_disc = {slip.disc: slip for slip in slips}
+    cut = _cut_off(spine)
     rows = []
     for name in _from_the_top(spine):
         if name not in found:
@@ -107,6 +112,8 @@ def measure_spine(
         disc = name.startswith("disc_")
         level = name.removeprefix("disc_").removeprefix("vertebrae_").replace("_", "-")
         row.update(structure=name, kind="disc" if disc else "vertebra", level=level, flags="")
+        if name in cut:
+            row.update(dict.fromkeys(_SHAPE, math.nan))
         front, middle, back = (
             float(row[f"height_{place}_mm"]) for place in ("anterior", "middle", "posterior")
         )
@@ -122,6 +129,21 @@ def measure_spine(
     for row in rows:
         row["flags"] = "; ".join(f.kind for f in report.flags if _about(f, row["level"]))
     return report
+
+
+def _cut_off(spine: SpineLabels) -> set[str]:
+    """Names of discs that the image cuts off, and of the vertebrae that stand on them.
+
+    A disc's plane is not known from a part of it, and a body is measured between two planes.
+    """
+    anatomy = spine.numbering.anatomy
+    names: set[str] = set()
+    for disc in spine.discs:
+        if not math.isfinite(disc.height):
+            index = anatomy.disc_names.index(disc.name)
+            around = anatomy.vertebrae[index + 1 : index + 3]
+            names |= {disc.name, *(f"vertebrae_{level}" for level in around)}
+    return names
 
 
 def _about(flag: Flag, level: str) -> bool:

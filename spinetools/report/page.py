@@ -144,7 +144,7 @@ def _angles(report: SpineReport) -> str:
 def _table(report: SpineReport) -> str:
     """Return the table: a vertebra and the disc below it in one row."""
     discs = {row["level"].partition("-")[0]: row for row in report.rows if row["kind"] == "disc"}
-    rows = [row for row in report.rows if row["kind"] == "vertebra"]
+    rows = [row for row in report.rows if row["kind"] == "vertebra" and _measured(row, discs)]
     known = {row["level"] for row in rows}
     # a disc may be named where the vertebra above it is not
     rows += [{"level": level, "flags": ""} for level in discs if level not in known]
@@ -163,6 +163,11 @@ def _table(report: SpineReport) -> str:
         + "".join(f"<th>{word}</th>" for word in _HEADINGS)
         + f"</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
+
+
+def _measured(row: Mapping[str, Any], discs: Mapping[str, Any]) -> bool:
+    """Whether a row says anything: something about the vertebra, or the disc below it."""
+    return row["level"] in discs or any(math.isfinite(float(row[key])) for key in _NUMBERS)
 
 
 _HEADINGS: Sequence[str] = (

@@ -109,6 +109,8 @@ def endplates(result: SpineLabels) -> dict[str, Endplate]:
     levels = [*anatomy.vertebrae[1:], "S"]
     numbers = {name: FIRST_DISC + i for i, name in enumerate(anatomy.disc_names)}
     for disc in result.discs:
+        if not math.isfinite(disc.height):
+            continue  # the image cuts it off: what looks like its surface is the image's edge
         index = anatomy.disc_names.index(disc.name)
         voxels = places_of(result, numbers[disc.name])
         centre = local_place(result, disc.centre)
@@ -248,10 +250,12 @@ def slips_of(result: SpineLabels) -> list[Slip]:
     levels = [*(f"vertebrae_{level}" for level in anatomy.vertebrae[1:]), "sacrum"]
     found = []
     for disc in result.discs:
+        if not math.isfinite(disc.height):
+            continue
         index = anatomy.disc_names.index(disc.name)
         centre = local_place(result, disc.centre)
         axes = axes_at(result, centre, local_turn(result, disc.normal))
-        reach = _BESIDE_MM + (disc.height if math.isfinite(disc.height) else 5.0) / 2
+        reach = _BESIDE_MM + disc.height / 2
         walls = [
             _back_wall(result, numbers[name], centre, axes, sign, reach)
             for name, sign in ((levels[index], 1), (levels[index + 1], -1))

@@ -114,6 +114,12 @@ TEMPLATES = [
     Call("st_label_utils", "-i BAD -keep 1", "labels"),
     Call("st_label_utils", "-i BAD -remap sct -label-scheme totalspineseg", "mask"),
     Call("st_label_utils", "-i LABELS -project-centerline BAD", "labels", shares_grid=True),
+    Call("st_combine_masks", "-i BAD", "labels"),
+    Call("st_combine_masks", "-i MASK BAD", "labels", shares_grid=True),
+    Call("st_get_modality", "-i BAD", "image"),
+    Call("st_report", "-s BAD", "mask"),
+    Call("st_report", "-s SPINE -i BAD", "image", shares_grid=True),
+    Call("st_report", "-s SPINE -seg BAD", "mask", shares_grid=True),
     Call("st_compare", "-i BAD -s a=MASK", "image"),
     Call("st_compare", "-i IMAGE -s a=BAD", "labels", shares_grid=True),
     Call("st_compare", "-i IMAGE -s a=MASK -ref BAD -qc qc", "mask", shares_grid=True),
@@ -137,6 +143,9 @@ WRITING = [
     Call("st_crop_image", "-i IMAGE -m MASK -ofolder OUT", "image"),
     Call("st_label_utils", "-i IMAGE -create 1,1,1,1 -ofolder OUT", "image"),
     Call("st_label_utils", "-i LABELS -export-lut slicer -label-scheme sct -ofolder OUT", "image"),
+    Call("st_combine_masks", "-i MASK -ofolder OUT", "mask"),
+    Call("st_get_modality", "-i IMAGE -o OUT/a.tsv", "image"),
+    Call("st_report", "-s SPINE -ofolder OUT", "mask"),
     Call("st_compare", "-i IMAGE -s a=MASK -o OUT/a.csv", "image"),
     Call("st_pilot", "-path-data SCANS -c t2 -methods propseg -o OUT", "image"),
     Call("st_qc", "-i IMAGE -s MASK -p st_propseg -qc OUT", "image"),
@@ -167,6 +176,15 @@ def _cord(shape: tuple[int, int, int] = (48, 44, 30)) -> tuple[np.ndarray, np.nd
     return image.clip(0).astype(np.int16), (distance < 5.5).astype(np.uint8)
 
 
+def _spine(cord: np.ndarray) -> np.ndarray:
+    """Blocks for C4 to C6 and their discs in front of the cord, as labels of totalspineseg."""
+    labels = np.where(cord > 0, 200, 0).astype(np.uint8)
+    blocks = ((38, 22, 28), (222, 20, 22), (37, 13, 20), (221, 11, 13), (36, 4, 11))
+    for value, first, last in blocks:
+        labels[17:32, 30:43, first:last] = value
+    return labels
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Sound files; readable for anybody, in case the test becomes nobody."""
@@ -180,6 +198,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, array in [("IMAGE", image), ("MASK", mask), ("LABELS", labels)]:
         paths[name] = folder / f"{name.lower()}.nii.gz"
         nib.save(nib.Nifti1Image(array, affine), paths[name])
+    nib.save(nib.Nifti1Image(_spine(mask), affine), folder / "spine.nii.gz")
+    paths["SPINE"] = folder / "spine.nii.gz"
     paths["MODEL"] = Path(shutil.copy(SHIPPED_MODEL, folder))
     paths["MODELS"] = save_networks(folder / "models")
     paths["SCRIPT"], paths["STUDY"] = folder / "script.sh", folder / "study"
