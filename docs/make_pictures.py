@@ -22,6 +22,8 @@ import numpy as np
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SAMPLE, RESULTS = Path("sample"), Path("runs/sample")
+#: How long the page may take on a busy machine.
+PATIENCE_SECONDS = 300
 RED, YELLOW, GREY = "#e8323c", "#ffd21f", "#8a93a3"
 BROWSER = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
@@ -58,8 +60,9 @@ def report_page(path: Path) -> None:
             options.add_argument(option)
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         try:
+            driver.set_script_timeout(PATIENCE_SECONDS)
             driver.get((RESULTS / "qc" / "index.html").resolve().as_uri())
-            wait = WebDriverWait(driver, 10, 0.05)
+            wait = WebDriverWait(driver, PATIENCE_SECONDS, 0.05)
             wait.until(lambda page: page.execute_script("return QC.table.visible.length > 3"))
             driver.execute_script(
                 "QC.table.select(QC.table.visible.find((entry) =>"
@@ -70,6 +73,7 @@ def report_page(path: Path) -> None:
                     "return QC.viewer.detail && QC.viewer.detail.id === QC.table.current.id"
                 )
             )
+            driver.execute_script("QC.viewer.go(QC.viewer.tile)")  # brings the middle into sight
             driver.execute_async_script(
                 "const done = arguments[0];"
                 "QC.tiles.preload(QC.viewer.detail, QC.viewer.view).catch(() => null)"
