@@ -200,3 +200,10 @@ def test_images_that_were_rated_failures_are_left_out(tmp_path: Path) -> None:
     # any other script would not know which
     whole = choose(SUBJECTS, Selection(exclude_yml=listed), "st_propseg", IMAGES)
     assert whole.images == {SUBJECTS[1]: IMAGES[2:3]}
+
+
+def test_a_list_that_holds_itself(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    (tmp_path / "a.yml").write_text("&a [*a]\n")
+    with pytest.raises(InputError, match="nested without end"):
+        choose(SUBJECTS, Selection(exclude_yml=tmp_path / "a.yml"))

@@ -79,8 +79,19 @@ class Table:
             row.add(tally)
             for text in tally.found:
                 print(f"-- {tally.part}, {tally.what}: {text}", flush=True)
+        self.write()
+
+    def write(self) -> None:
+        """Write the table, and beside it the sums of each part."""
         rows = [tally.row(self.seed) for tally in self.rows.values()] + self.others
-        write_tsv(self.path, sorted(rows, key=lambda row: (row["part"], row["what"], row["seed"])))
+        rows.sort(key=lambda row: (row["part"], row["what"], row["seed"]))
+        write_tsv(self.path, rows)
+        sums = []
+        for part in dict.fromkeys(row["part"] for row in rows):
+            own = [row for row in rows if row["part"] == part]
+            counts = {name: str(sum(int(row[name]) for row in own)) for name in list(own[0])[3:]}
+            sums.append({"part": part, **counts})
+        write_tsv(self.path.with_name(f"{self.path.stem}_parts.tsv"), sums)
 
     def clear(self, part: str) -> None:
         """Forget a part, which is then tried anew."""

@@ -120,3 +120,12 @@ def test_a_file_that_is_no_model(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelError, match="is not a usable ONNX model; fetch it again"):
         OnnxModel(path)
+
+
+def test_metadata_that_is_no_text(make_model: Make, tmp_path: Path) -> None:
+    """One byte changed in the card: ONNX Runtime hands it over as it is."""
+    data = make_model(card_of(2)).read_bytes()
+    place = data.index(b'"task"')
+    (tmp_path / "x.onnx").write_bytes(data[:place] + b"\xe2" + data[place + 1 :])
+    with pytest.raises(ModelError, match="not a usable ONNX model"):
+        OnnxModel(tmp_path / "x.onnx")
