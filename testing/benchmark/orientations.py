@@ -34,7 +34,9 @@ SHAPE, SPACING_MM = (40, 56, 48), (1.0, 0.8, 2.0)
 #: Middle of the picture (right-left, back-front), and marked voxels of the upright image; each lies
 #: off the middle, so that a mirrored picture shows it elsewhere.
 CENTRE = (19, 28)
-SPOTS = ((26, 34, 9), (13, 22, 24), (24, 20, 38))
+SPOTS = ((26, 34, 9), (13, 21, 38))
+#: How long the page may take on a busy machine.
+PATIENCE_SECONDS = 600
 #: Pixels of the mark's colour (red) that are certainly a mark.
 LEAST_PIXELS = 20
 
@@ -52,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         marked = {each: store(Path(folder), each) for each in codes}
         driver = browser()
         try:
+            driver.set_script_timeout(PATIENCE_SECONDS)
             driver.get((Path(folder, "qc") / "index.html").as_uri())
             for each, voxels in marked.items():
                 for spot, voxel in zip(SPOTS, voxels, strict=True):
@@ -112,6 +115,8 @@ def mistakes(driver: Any, codes: str, voxel: tuple[int, ...], spot: tuple[int, .
     ``spot`` is its place in the upright image: there, larger is right, front and head.
     """
     axis = next(a for a, code in enumerate(codes) if code in "SI")
+    open_slice(driver, codes, voxel[axis] + 1)
+    beside = seen(driver)
     open_slice(driver, codes, voxel[axis])
     found = []
     if driver.execute_script(
@@ -119,9 +124,6 @@ def mistakes(driver: Any, codes: str, voxel: tuple[int, ...], spot: tuple[int, .
     ) != f"{'xyz'[axis]} = {voxel[axis]}":  # fmt: skip
         found.append("slice named")
     place = seen(driver)
-    open_slice(driver, codes, voxel[axis] + 1)
-    beside = seen(driver)
-    open_slice(driver, codes, voxel[axis])
     if place is None or beside is not None:
         return [*found, "slice shown"]
     under = driver.execute_script(
