@@ -31,7 +31,7 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for module, names in {
     os: ("fork forkpty killpg setsid getpgid sched_getaffinity sysconf "
-         "pread pwrite mkfifo chown wait4 statvfs"),
+         "pread pwrite mkfifo chown wait4"),
     signal: "SIGHUP SIGKILL SIGALRM SIGUSR1 SIGUSR2 SIGCHLD SIGQUIT alarm pthread_sigmask",
 }.items():
     for name in names.split():
