@@ -232,9 +232,8 @@ def test_it_ends_with_the_comparison_of_both_methods(batch: Batch, tmp_path: Pat
 
 def test_bids_names_the_results(batch: Batch, tmp_path: Path) -> None:
     """The chain goes on with what each command says that it has written."""
-    make(
-        tmp_path / "my study", "sub-01/anat/sub-01_T2w.nii.gz", "sub-02/anat/sub-02_broken_T1w.nii"
-    )
+    broken = "sub-02/anat/sub-02_broken_T1w.nii"
+    make(tmp_path / "my study", "sub-01/anat/sub-01_T2w.nii.gz", broken)
     done = batch("-bids", "my study", "out put")
     assert done.returncode == 1
     assert f"failed: {broken}" in done.stdout.splitlines()

@@ -51,8 +51,8 @@ class Dataset:
     ignored: tuple[str, ...] = field(default=())
 
     @property
-    def name(self) -> str:
-        """Its name."""
+    def title(self) -> str:
+        """How it is called."""
         return str(self.description["Name"])
 
     @property

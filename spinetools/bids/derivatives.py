@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from spinetools._version import __version__
 from spinetools.bids.dataset import DESCRIPTION, Dataset, absolute, open_dataset, read_object
-from spinetools.bids.names import ORDER, BidsName
-from spinetools.errors import OutputError
+from spinetools.bids.names import ORDER, BidsName, parse_name
+from spinetools.errors import InputError, OutputError
 from spinetools.files import write_json, write_text
 
 #: The version of BIDS that is written.
@@ -39,8 +39,7 @@ LABELS = {
 }
 #: What BIDS has no names for; it is written all the same, where it is asked for.
 IGNORED = (
-    "*_points.csv", "*_points.json", "*_mesh.*", "*_statistics.*", "*_preview.*",
-    "*_uncertainty.*", "qc/", "results/", "log/",
+    "*_mesh.*", "*_statistics.*", "*_preview.*", "*_uncertainty.*", "qc/", "results/", "log/",
 )  # fmt: skip
 
 
@@ -131,7 +130,7 @@ class Derivatives:
             if not there.is_derivative or PIPELINE not in _makers(there.description):
                 kind = "a derivative of another pipeline" if there.is_derivative else "raw data"
                 raise OutputError(
-                    f"{root} is {kind} ({there.name}), which stays as it is; choose another "
+                    f"{root} is {kind} ({there.title}), which stays as it is; choose another "
                     "-ofolder"
                 )
         return cls(root, source)
@@ -225,7 +224,7 @@ class Derivatives:
             if not (self.root / file).is_file():
                 write_text(self.root / file, text)
         write_json(path, {
-            "Name": f"{self.source.name}: {PIPELINE}",
+            "Name": f"{self.source.title}: {PIPELINE}",
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
             **{key: self.source.description[key] for key in ("License", "Authors")
@@ -257,6 +256,23 @@ def fields_of(name: BidsName) -> dict[str, Any]:
     if "res" in entities:
         fields["Resolution"] = {entities["res"]: "isotropic working grid"}
     return fields
+
+
+def image_of(stem: str) -> str | None:
+    """Return the image that a segmentation was made of, by its name; None where it does not tell.
+
+    ``sub-01_run-1_space-T2w_desc-vertebrae_dseg`` is of ``sub-01_run-1_T2w``; both are
+    names without their extensions.
+    """
+    try:
+        name = parse_name(stem)
+    except InputError:
+        return None
+    if "space" not in name.entities:
+        return None
+    kept = {key: value for key, value in name.entities.items()
+            if key not in (*_DONE, "space", "res", "den")}  # fmt: skip
+    return str(BidsName(kept, name.entities["space"], ""))
 
 
 def _space_of(name: BidsName, kept: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinetools.cli._parser import StParser, number_in, on_off
 from spinetools.cli._results import native_slice, ranges
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What the fluid's mask ends in.
-CSF_ENDING = "_CSF.nii.gz"
+#: What the masks of the fluid and of the centreline end in.
+CSF_ENDING, LINE_ENDING = "_CSF.nii.gz", "_centerline.nii.gz"
 
 
 def add_propseg_options(parser: StParser) -> None:
@@ -187,22 +187,26 @@ def write_extras(args: argparse.Namespace, image: Image, result: PropsegResult) 
         if suffix:
             written.append(mesh.save(extra_path(args, f"{ending}{suffix}")))
     masks: list[tuple[str, Image]] = []
-    if args.centerline_binary:
-        masks.append(("_centerline.nii.gz", draw(image, result.centreline_mm)))
+    # BIDS has no name for a table of coordinates: there they stand in the sidecar of the mask
+    in_sidecar = args.centerline_coord and args.bids
+    if args.centerline_binary or in_sidecar:
+        masks.append((LINE_ENDING, draw(image, result.centreline_mm)))
     if args.CSF and result.csf is not None:
         masks.append((CSF_ENDING, result.csf))
     if args.cross:
         masks.append(("_cross.nii.gz", crosses(image, result)))
     for ending, mask in masks:
         path = extra_path(args, ending)
-        write_sidecar(path, args, [args.i])
+        said: dict[str, Any] = {}
+        if ending == LINE_ENDING and in_sidecar:
+            points = np.round(result.centreline_mm, 4).tolist()
+            said = {"Coordinates": "phys", "Points": points}
+        write_sidecar(path, args, [args.i], **said)
         written.append(mask.astype(np.uint8).save(path))
-    if args.centerline_coord:
+    if args.centerline_coord and not args.bids:
         path = extra_path(args, "_centerline.csv")
         write_text(path, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in result.centreline_mm))
         written.append(path)
-        if args.bids:  # else the mask's sidecar is that of the table too
-            write_sidecar(path, args, [args.i], Coordinates="phys")
     return written
 
 
@@ -216,7 +220,7 @@ def extra_path(args: argparse.Namespace, ending: str) -> Path:
     if suffix == "mesh":
         label = f"SC{what.title().replace('_', '')}"  # SCLowResolution
     else:
-        label, suffix = word, "points" if extension == "csv" else "mask"
+        label, suffix = word, "mask"
     path = derived(args, suffix, "propseg", label=label, extension=f".{extension}")
     return path or output_path(args.i, ending, None, folder_of(args))
 

@@ -148,18 +148,22 @@ def find_and_write(args: argparse.Namespace) -> None:
     else:
         mask = line.mask(image, soft=bool(args.centerline_soft))
         rows = line.voxels if args.space == "pix" else line.world_mm
-    table = derived(args, "points", args.method, label="centerline", extension=".csv")
-    table = table or Path(path).with_name(f"{strip_nifti_suffix(path)}.csv")
-    write_text(table, "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows))
-    said = {"Method": args.method, "Contrast": args.c or "any", "Coordinates": args.space}
+    written = [path]
+    said: dict[str, Any] = {
+        "Method": args.method, "Contrast": args.c or "any", "Coordinates": args.space,
+    }  # fmt: skip
+    if args.bids:  # which has no name for a table of coordinates
+        said["Points"] = np.round(rows, 4).tolist()
+    else:
+        written.append(Path(path).with_name(f"{strip_nifti_suffix(path)}.csv"))
+        write_text(written[1], "".join(f"{x:.4f},{y:.4f},{z:.4f}\n" for x, y, z in rows))
     if line is not None and line.model is not None:
         said["Models"] = [model_record(line.model)]
-    for file in (path, table) if args.bids else (path,):  # else both have one name, and sidecar
-        write_sidecar(file, args, [args.i], **said)
+    write_sidecar(path, args, [args.i], **said)
     mask.save(path)
     shown = "mask" if args.centerline_soft else "centerline"
     add_qc_entry(args, image, [("centerline", mask)], label_kind=shown, files=[path])
-    announce([path, table], args, args.i, [path])
+    announce(written, args, args.i, [path])
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -11,6 +11,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.bids.derivatives import image_of
 from spinetools.errors import InputError, SpaceMismatch
 from spinetools.files import strip_nifti_suffix
 from spinetools.image import Image, Space, load_mask, load_volume
@@ -26,6 +27,8 @@ UInt8Array = npt.NDArray[np.uint8]
 
 #: What a label file's name has after its image's.
 LABEL_ENDINGS = ("_seg", "_dseg", "_labels", "_label")
+#: What the names of labels have that are points, not volumes, in derivatives of our own.
+POINTS = "_seg-sctdisc_"
 #: Random changes to copies of an image: intensities, blur, coil and noise, but not its place.
 COPIES = Augmentation(repaint=0.0, crop=0.0, blur=0.8, noise=0.05, invert=0.15)
 #: A smaller piece is not a disc of its own, only a part of one (mm³).
@@ -78,7 +81,8 @@ def prepare_labelled(
         Where, and which datasets.
     folder
         Searched with all that lies below it. A label file is named after its image: ``x.nii.gz``
-        has ``x_dseg.nii.gz``, ``x_seg.nii.gz``, ``x_label-spine_dseg.nii.gz``, in any folder.
+        has ``x_dseg.nii.gz``, ``x_seg.nii.gz``, ``x_label-spine_dseg.nii.gz``, in any folder; or as
+        derivatives of BIDS are: ``sub-01_space-T2w_desc-vertebrae_dseg.nii.gz``.
     params
         What the labels mean.
     listed
@@ -122,12 +126,14 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
         raise InputError(f"{folder} is no folder")
     files = sorted(path for ending in ("*.nii", "*.nii.gz") for path in folder.rglob(ending))
     names = {path: strip_nifti_suffix(path) for path in files}
-    labels = [path for path, name in names.items() if name.endswith(LABEL_ENDINGS)]
+    labels = [path for path, name in names.items()
+              if name.endswith(LABEL_ENDINGS) and POINTS not in name]  # fmt: skip
     images = {names[path]: path for path in files if path not in labels}
     pairs: dict[Path, Path] = {}
     for path in labels:
         stem = names[path]
-        owners = [name for name in images if stem.startswith(f"{name}_")]
+        derived_from = image_of(stem)
+        owners = [name for name in images if stem.startswith(f"{name}_") or name == derived_from]
         if owners:
             owner = images[max(owners, key=len)]
             if owner in pairs:

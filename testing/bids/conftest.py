@@ -101,7 +101,9 @@ def validate() -> Validate:
             [program, "--format", "json", *options, folder],
             capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
-        issues = json.loads(said.stdout)["issues"]["issues"]
+        content = json.loads(said.stdout)
+        parts = [content, *content.get("derivativesSummary", {}).values()]
+        issues = [issue for part in parts for issue in part["issues"]["issues"]]
         found = [issue for issue in issues if issue["severity"] == "error"]
         assert bool(found) == (said.returncode != 0), said.stderr
         return [f"{issue['code']} {issue.get('location')}" for issue in found]

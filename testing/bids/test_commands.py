@@ -96,7 +96,7 @@ def test_what_is_written_of_the_cord_is_valid(
         ("st_deepseg_sc", "-c", "dwi", "-r", 0, "-uncertainty", "-qc", tmp_path / "qc"),
         ("st_deepseg_sc", "-c", "t2s", "-thr", -1),
     )  # fmt: skip
-    assert validate(raw, "--recursive") == []
+    assert validate(raw) == []
     assert validate(raw / "derivatives" / "spinetools") == []
     t2w, two = f"{RUN1}_space-T2w", "sub-02/ses-01"
     assert {
@@ -110,7 +110,15 @@ def test_what_is_written_of_the_cord_is_valid(
         f"{two}/dwi/sub-02_ses-01_dir-AP_space-dwi_label-SC_desc-deepseg_mask.nii.gz",
     } <= files
     assert not any("run-2" in file for file in files)
-    assert hidden(files) == {"points", "mesh", "uncertainty"}
+    assert hidden(files) == {"mesh", "uncertainty"}
+    t1w = "sub-01/ses-02/anat/sub-01_ses-02_space-T1w"
+    for place, desc, coordinates in ((t1w, "optic", "pix"), (t2w, "propseg", "phys")):
+        stem = raw / "derivatives/spinetools" / f"{place}_label-centerline_desc-{desc}_mask"
+        line, said = Image.load(f"{stem}.nii.gz"), json.loads(Path(f"{stem}.json").read_text())
+        assert said["Coordinates"] == coordinates
+        points = np.array(said["Points"])
+        voxels = points if coordinates == "pix" else line.space.to_voxel(points)
+        assert line.data[tuple(np.rint(voxels).astype(int).T)].mean() > 0.9
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def test_its_images(names_only: Path) -> None:
     add(names_only, "sourcedata/sub-09/anat/odd name")
     data = open_dataset(names_only)
     assert data.images() == ALL
-    assert (data.name, data.is_derivative) == ("Phantoms", False)
+    assert (data.title, data.is_derivative) == ("Phantoms", False)
 
 
 def test_images_by_contrast_and_place(names_only: Path) -> None:
@@ -154,7 +154,7 @@ def test_no_description(tmp_path: Path) -> None:
 def test_a_description_with_a_byte_order_mark(names_only: Path) -> None:
     path = names_only / "dataset_description.json"
     path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
-    assert open_dataset(names_only).name == "Phantoms"
+    assert open_dataset(names_only).title == "Phantoms"
 
 
 def test_two_subjects_of_one_name(names_only: Path) -> None:

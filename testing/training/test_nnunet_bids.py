@@ -151,6 +151,21 @@ def test_copies_differ_in_the_image_alone_and_stay_in_one_fold(tmp_path: Path) -
         assert abs(np.corrcoef(images[0].ravel(), other.ravel())[0, 1]) > 0.05
 
 
+def test_labels_that_are_bids_derivatives(tmp_path: Path) -> None:
+    """As st_label_vertebrae -bids writes them; its points at discs are no labels of volumes."""
+    folder = tmp_path / "derivatives" / "spinetools"
+    for stem in ("sub-01_run-1", "sub-01_run-2"):
+        save(tmp_path, f"{stem}_T2w", boxes({"disc": 1}), "_notes")
+        for scheme in ("totalspineseg", "sctdisc"):
+            name = f"{stem}_space-T2w_seg-{scheme}_desc-vertebrae_dseg.nii.gz"
+            Image(boxes({"disc": 1}), SPACE).save(folder / name)
+    pairs = {a.name: b.name for a, b in find_pairs(tmp_path)}
+    assert pairs == {
+        f"{stem}_T2w.nii.gz": f"{stem}_space-T2w_seg-totalspineseg_desc-vertebrae_dseg.nii.gz"
+        for stem in ("sub-01_run-1", "sub-01_run-2")
+    }
+
+
 def test_images_find_their_labels_by_name(tmp_path: Path) -> None:
     labels = boxes({"high": 20})
     save(tmp_path / "sub-01" / "anat", "sub-01_T2w", labels, "_seg")
