@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from spinetools._version import __version__
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from spinetools.vertebrae import SpineSegmenter, label_vertebrae
 
 __all__ = ["SpineSegmenter", "__version__", "label_vertebrae"]
+
+# ONNX Runtime reports its use to its makers by default (on Linux and macOS since 1.29, on Windows
+# before), and reads this when it is imported: nothing of ours leaves a hospital's machine unasked
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 #: What is imported only when it is used, so that ``import spinetools`` stays light.
 _LAZY = {

@@ -82,6 +82,25 @@ def test_the_chain_without_what_only_posix_has(tmp_path: Path) -> None:
     assert "\ufffd" not in (tmp_path / "propseg.json").read_text(encoding="utf-8")
 
 
+def test_onnx_runtime_reports_to_nobody() -> None:
+    """Without a home folder it complains when it would report, as it can't keep a number there."""
+    code = (
+        "import os, spinetools\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+        "from spinetools.infer.onnx import OnnxModel\n"
+        "from spinetools.models.store import find_model\n"
+        "OnnxModel(find_model('optic'))"
+    )
+    # of itself it says nothing on a CI server
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env={**environment, "HOME": "/dev/null/home"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_a_pipe_cannot_encode_ends_no_command() -> None:
     code = (
         "from spinetools.cli._parser import StParser\n"
