@@ -353,7 +353,8 @@ def _most_to_see(compared: Sequence[Compared], names: Sequence[str]) -> list[Com
 
 
 def _short(compared: Compared) -> str:
-    text = strip_nifti_suffix(compared.case.image)
+    # a file's name is bytes: those that are no text cannot be drawn
+    text = strip_nifti_suffix(compared.case.image).encode("utf-8", "replace").decode()
     return text if len(text) <= 26 else f"{text[:12]}…{text[-13:]}"
 
 

@@ -188,6 +188,8 @@ def other(table: Table, count: int, folder: Path) -> None:
     files = calls.sound_files(folder / "sound")
     report = calls.report_for(folder / "report", files)
     chosen = [(kind, call) for kind, line in calls.OTHER for call in calls.available((line,))]
+    if table.only:
+        chosen = [each for each in chosen if each[0] in {name.split(":")[0] for name in table.only}]
     for number in range(table.tried("other"), count):
         kind, call = chosen[number % len(chosen)]
         with box(folder) as place:

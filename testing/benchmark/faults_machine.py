@@ -226,7 +226,10 @@ def names(table: Table, count: int, folder: Path) -> None:
     """Use hostile names for files, folders, subjects and methods."""
     files = calls.sound_files(folder / "sound")
     cases = [(what, call) for what in NAMES for call in calls.available(NAMED)]
-    table.clear("names")
+    if table.only:
+        cases = [(what, call) for what, call in cases if what in table.only]
+    else:
+        table.clear("names")
     for what, call in _some(cases, count, table.seed):
         tally = Tally("names", what)
         with box(folder) as place:

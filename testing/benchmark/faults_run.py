@@ -27,6 +27,8 @@ from pathlib import Path
 
 #: After so long a command counts as hanging (s): the slowest sound one takes some 3.
 LIMIT_S = 60.0
+#: They start processes of their own, each with a Python of its own.
+SLOW_LIMITS_S = {"st_run_batch": 400.0, "st_pilot": 400.0}
 #: Address space of a command.
 MEMORY_BYTES = 6 << 30
 #: What an audit event must be to count as "touches the file system".
@@ -113,7 +115,7 @@ def run(
     arguments: Sequence[str],
     folder: Path,
     kill: Kill | None = None,
-    limit_s: float = LIMIT_S,
+    limit_s: float | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Ended:
     """Run a command in a folder.
@@ -127,7 +129,7 @@ def run(
     kill
         When to kill it; None never.
     limit_s, memory_bytes
-        Time and address space that it may take.
+        Time and address space that it may take; None for what is usual.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         source, sink = os.pipe()
@@ -137,6 +139,7 @@ def run(
             os.close(source)
             _become(arguments, folder, (out.fileno(), err.fileno()), sink, kill, memory_bytes)
         os.close(sink)
+        limit_s = limit_s or SLOW_LIMITS_S.get(arguments[0], LIMIT_S)
         status, hung = _wait(child, kill, limit_s)
         seconds = time.monotonic() - start
         with os.fdopen(source, "rb") as pipe:
