@@ -26,6 +26,7 @@ from spinetools.image.dicom.files import DicomFiles
 from spinetools.image.dicom.series import (
     DAMAGED,
     EXTRA,
+    Frame,
     Series,
     find_series,
     frames_of,
@@ -235,10 +236,9 @@ def _describe_file(file: Path) -> str:
     header = read_header(file)
     shape = " × ".join(str(int(n)) for n in header.get_data_shape())
     size = " × ".join(f"{float(z):.3g}" for z in header["pixdim"][1:4])
-    codes = "".join(nib.aff2axcodes(header.get_best_affine()))
-    plane = {"RL": "sagittal", "LR": "sagittal", "AP": "coronal", "PA": "coronal"}
-    first = codes[2]
-    slices = next((word for pair, word in plane.items() if first in pair), "axial")
+    across = str(nib.aff2axcodes(header.get_best_affine())[2])
+    planes = {"R": "sagittal", "L": "sagittal", "A": "coronal", "P": "coronal"}
+    slices = planes.get(across, "axial")
     echo = _account(file).get("EchoTime")
     ms = f", echo time {1000 * echo:.3g} ms" if isinstance(echo, int | float) else ""
     return f"{slices}, {shape}, {size} mm{ms}{', phase' if _is_phase(file) else ''}"
@@ -275,17 +275,13 @@ def _check_places(copies: Sequence[Path], name: str) -> None:
         When the steps along the normal differ.
     """
     pydicom = require("pydicom", EXTRA)
-    tags = [
-        "ImagePositionPatient", "ImageOrientationPatient", "ImageType",
-        "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    ]  # fmt: skip
-    stacks: dict[tuple[float, ...], list[Any]] = {}
+    stacks: dict[tuple[float, ...], list[Frame]] = {}
     with quiet():
         for copy in copies:
-            header = _read(pydicom, copy, name, tags)
-            if "MOSAIC" in words_of(header.get("ImageType")):
-                return  # positions are those of the picture, not of its tiles
-            for frame in frames_of(header):
+            frames = _frames_in(pydicom, copy, name)
+            if frames is None:
+                return
+            for frame in frames:
                 way = tuple(round(value, 3) for value in frame.orientation)
                 stacks.setdefault(way, []).append(frame)
     for stack in stacks.values():
@@ -295,6 +291,19 @@ def _check_places(copies: Sequence[Path], name: str) -> None:
                 f"{name} has slices {steps.min():.4g} to {steps.max():.4g} mm apart: some are "
                 "missing or were left out; export the series again"
             )
+
+
+def _frames_in(pydicom: Any, file: Path, name: str) -> list[Frame] | None:
+    """Return where a file's images lie; None for a mosaic, which has the place of the picture."""
+    tags = [
+        "ImagePositionPatient", "ImageOrientationPatient", "ImageType",
+        "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    ]  # fmt: skip
+    header = _read(pydicom, file, name, tags)
+    try:
+        return None if "MOSAIC" in words_of(header.get("ImageType")) else frames_of(header)
+    except DAMAGED:
+        raise InputError(f"{name} has a damaged file; export the series again") from None
 
 
 def _read(pydicom: Any, source: Any, name: str, tags: Sequence[str] | None = None) -> Any:

@@ -22,7 +22,9 @@ from spinetools._version import __version__
 from spinetools.errors import InputError
 from spinetools.files import atomic_path
 from spinetools.image.dicom.series import (
+    DAMAGED,
     EXTRA,
+    Frame,
     frames_of,
     normal_of,
     places_along_normal,
@@ -127,40 +129,18 @@ def write_segmentation(
     if not labels.space.is_orthogonal:
         raise InputError(f"{labels.name} is on a sheared grid, which DICOM does not know; resample")
     hd = require("highdicom", EXTRA)
-    headers = [_stripped(header, keep_patient) for header in source]
-    frames = [frame for header in headers for frame in frames_of(header)]
-    if not frames:
-        raise InputError("the series does not say where its slices lie")
+    headers, frames = _geometry(source, keep_patient)
     _check_inside(labels, headers[0], frames)
     array, affine = _turned(numbered, labels.space.affine, frames[0].orientation)
-    made_by = maker or Maker()
+    structures = [names[value] for value in values]
     with quiet():
-        volume = hd.Volume(
-            array if not soft else array[..., None], affine, "PATIENT",
-            frame_of_reference_uid=str(headers[0].FrameOfReferenceUID),
-            channels={"SegmentNumber": [1]} if soft else None,
-        )  # fmt: skip
-        number = int(headers[0].get("SeriesNumber") or 0) % SERIES_OFFSET
-        dataset = hd.seg.Segmentation(
-            source_images=headers,
-            pixel_array=volume,
-            segmentation_type="FRACTIONAL" if soft else "BINARY",
-            segment_descriptions=[
-                _description(hd, place, names[value], made_by)
-                for place, value in enumerate(values, 1)
-            ],
-            series_instance_uid=hd.UID(),
-            series_number=SERIES_OFFSET + number,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer="spinetools",
-            manufacturer_model_name=made_by.name or "spinetools",
-            software_versions=__version__,
-            device_serial_number="n/a",
-            max_fractional_value=MOST,
-            content_label="SPINE",
-            series_description=f"spinetools: {_listed([names[value].name for value in values])}",
-        )
+        try:
+            dataset = _dataset(hd, headers, array, affine, structures, maker or Maker())
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise InputError(
+                f"highdicom cannot write a segmentation over this series ({type(error).__name__}); "
+                "export the series again"
+            ) from error
         if keep_patient:
             for name in _STUDY:
                 if name in source[0]:
@@ -168,6 +148,54 @@ def write_segmentation(
         with atomic_path(path) as temporary:
             dataset.save_as(temporary)
     return path
+
+
+def _dataset(
+    hd: Any, headers: Sequence[Any], array: npt.NDArray[Any], affine: FloatArray,
+    structures: Sequence[Structure], maker: Maker,
+) -> Any:  # fmt: skip
+    """Make the object: segments numbered from 1, or probabilities of one structure."""
+    soft = array.dtype.kind == "f"
+    volume = hd.Volume(
+        array[..., None] if soft else array, affine, "PATIENT",
+        frame_of_reference_uid=str(headers[0].FrameOfReferenceUID),
+        channels={"SegmentNumber": [1]} if soft else None,
+    )  # fmt: skip
+    number = int(headers[0].get("SeriesNumber") or 0) % SERIES_OFFSET
+    return hd.seg.Segmentation(
+        source_images=headers,
+        pixel_array=volume,
+        segmentation_type="FRACTIONAL" if soft else "BINARY",
+        segment_descriptions=[
+            _description(hd, place, structure, maker)
+            for place, structure in enumerate(structures, 1)
+        ],
+        series_instance_uid=hd.UID(),
+        series_number=SERIES_OFFSET + number,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer="spinetools",
+        manufacturer_model_name=maker.name or "spinetools",
+        software_versions=__version__,
+        device_serial_number="n/a",
+        max_fractional_value=MOST,
+        content_label="SPINE",
+        series_description=f"spinetools: {_listed([one.name for one in structures])}",
+    )
+
+
+def _geometry(source: Sequence[Any], keep_patient: bool) -> tuple[list[Any], list[Frame]]:
+    """Return what is needed of a series' headers, and where its images lie."""
+    try:
+        headers = [_stripped(header, keep_patient) for header in source]
+        frames = [frame for header in headers for frame in frames_of(header)]
+    except InputError:
+        raise
+    except DAMAGED:
+        raise InputError("the series has a damaged file; export it again") from None
+    if not frames or not spacing_in_plane(headers[0]):
+        raise InputError("the series does not say where its slices lie, or how large a voxel is")
+    return headers, frames
 
 
 def _segments(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,11 +33,9 @@ TAGS = (
 _MR_OR_CT = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2")
 _SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
 
-#: What reading a damaged header raises: whatever the byte at hand leads to.
-DAMAGED = (
-    InputError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    NotImplementedError, OverflowError, RecursionError, LookupError, struct.error, AssertionError,
-)  # fmt: skip
+#: What reading a damaged header raises: whatever the byte at hand leads to, also classes of
+#: pydicom's own.
+DAMAGED = Exception
 
 #: Fewer slices than this are a scout or a check, never a stack that a spine can be followed in.
 FEWEST_SLICES = 3
