@@ -180,19 +180,24 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key, math.nan)
     if not (isinstance(value, float) and math.isfinite(value)):
         return "<td>–</td>"
-    shown = f"{value:.{_DIGITS.get(key, 1)}f}".replace("-", "−")
+    # + 0.0: what rounds to nothing has no sign
+    shown = f"{round(value, _DIGITS.get(key, 1)) + 0.0:.{_DIGITS.get(key, 1)}f}".replace("-", "−")
     return f"<td>{shown}</td>"
 
 
 def _foot(command_line: str) -> str:
     return (
         "<footer><p>Measured from the labels, lying in the scanner; flags are reasons to look, "
-        "no diagnosis, and this is no medical device. Errors on simulated spines whose truth is "
-        f"exact: {ACCURACY}. Bands: adults ± 2 SD.</p>"
+        "no diagnosis, and this is no medical device. On simulated spines: "
+        f"{ACCURACY}. Bands: adults ± 2 SD.</p>"
         f"<p>spinetools {escape(__version__)} <code>{escape(command_line)}</code></p></footer>"
     )
 
 
 #: Median and 95th percentile of the absolute error with exact labels at 1 mm: what
 #: testing/benchmark/spine_report.py measured (results/spine_report.tsv; a test compares them).
-ACCURACY = "to be measured"
+ACCURACY = (
+    "median error (95th percentile) with exact labels at 1 mm: vertebra heights 0.3 (1.2) mm, "
+    "disc heights 0.6 (3.0) mm, diameters 0.1 (0.4) mm, slips 0.2 (0.8) mm, "
+    "angles 0.7 (2.0)°"
+)
