@@ -89,7 +89,9 @@ window.goToWorst = () => {
   if (!QC.viewer.detail || QC.viewer.detail.id !== QC.table.current.id) return;
   const { slices, values } = QC.viewer.detail.measures;
   const area = (index) => values.area_mm2[slices.indexOf(index)] || 0;
-  const flagged = QC.table.current.flags[0].slices;
+  // of a long cord not every slice is shown
+  const shown = (index) => QC.viewer.view.indices.includes(index);
+  const flagged = QC.table.current.flags[0].slices.filter(shown);
   QC.viewer.goToIndex(flagged.reduce((a, b) => (area(b) > area(a) ? b : a)));
 };
 """
