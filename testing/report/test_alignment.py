@@ -35,7 +35,7 @@ def test_what_is_not_seen_is_no_angle() -> None:
 
 def test_the_largest_angle_from_the_front_and_between_which() -> None:
     names = [f"T{i}{s}" for i in range(4, 13) for s in "+-"][1:-1]
-    tilts = np.interp(range(len(names)), [0, 4, 12, 15], [0, 14, -10, 0])
+    tilts = np.interp(range(len(names)), [0, 5, 12, 15], [0, 14, -10, 0])
     plates = {n: plate(n, 0.0, float(t)) for n, t in zip(names, tilts, strict=True)}
     found = coronal_cobb(plates)
     assert found.angle_deg == pytest.approx(24)
