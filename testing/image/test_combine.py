@@ -62,7 +62,7 @@ def test_a_word_that_means_nothing_is_an_error_that_lists_what_there_is() -> Non
 
 
 def test_names_in_the_header_count_before_the_scheme() -> None:
-    named = with_names(labels(), {value: "disc_T1_T2" for value in VALUES})
+    named = with_names(labels(), dict.fromkeys(VALUES, "disc_T1_T2"))
     assert structure_names(named) == dict.fromkeys(VALUES, "disc_T1_T2")
     assert structure_names(named, "totalspineseg")[18] == "vertebrae_L5"
 
@@ -125,7 +125,7 @@ def test_the_first_of_two_that_overlap_counts(caplog: pytest.LogCaptureFixture) 
 
 
 def test_two_classes_of_one_value_are_refused() -> None:
-    other = with_names(labels(), {value: "sacrum" for value in VALUES})
+    other = with_names(labels(), dict.fromkeys(VALUES, "sacrum"))
     with pytest.raises(InputError, match="both have the value"):
         combine([*parts_of(labels()), *parts_of(other)], keep_values=True)
 
