@@ -269,5 +269,5 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 def test_json_without_end_is_a_value_error() -> None:
     assert parse_json('{"a": [1]}') == {"a": [1]}
     for text in ("[" * 100_000, '{"a":' * 100_000, "{", ""):
-        with pytest.raises(ValueError, match="nested|Expecting"):
+        with pytest.raises(ValueError, match=r"nested|Expecting"):
             parse_json(text)

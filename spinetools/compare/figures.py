@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import warnings
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations

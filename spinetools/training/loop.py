@@ -88,7 +88,9 @@ def fit(net: nn.Module, draw: Draw, folder: Path, schedule: Schedule) -> None:
             group["lr"] = _rate(step, schedule)
         parts = draw(np.random.default_rng([schedule.seed, step]))
         image, target = (part.to(device) for part in parts)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16 and device.type != "mps"):
+        with torch.autocast(
+            device.type, dtype=torch.bfloat16, enabled=schedule.bf16 and device.type != "mps"
+        ):
             logits = net(image)
         loss = soft_loss(logits.float(), target, step < schedule.dice_share * schedule.steps)
         optimiser.zero_grad()
