@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
-from nibabel.quaternions import fillpositive, quat2mat
+from nibabel.quaternions import quat2mat
 
 from spinetools.errors import InputError
 from spinetools.image.space import FloatArray, Space
@@ -17,6 +17,8 @@ from spinetools.image.space import FloatArray, Space
 #: How far 1 − b² − c² − d² of a stored unit quaternion may fall below 0 by rounding; real files
 #: of half-turn rotations need more than float32's epsilon.
 QUATERNION_SLACK = 1e-5
+#: … and so much of it is nought.
+QUATERNION_NOISE = 1e-6
 #: NIfTI's code "aligned": a position that refers to some other image, not to a scanner.
 CODE_ALIGNED = 2
 #: Transform codes that the standard defines go from 0 (unknown) to 5 (other template).
@@ -43,11 +45,12 @@ def qform_of(header: nib.Nifti1Header) -> FloatArray | None:
     """Return the qform (4 × 4, mm), or None where its code is unset or it cannot be used."""
     if int(header["qform_code"]) <= 0 or not voxel_size_is_valid(header):
         return None
-    vector = [float(header[f"quatern_{axis}"]) for axis in "bcd"]
-    try:
-        rotation = quat2mat(fillpositive(vector, QUATERNION_SLACK))
-    except ValueError:
+    vector = np.array([float(header[f"quatern_{axis}"]) for axis in "bcd"])
+    rest = 1 - float(vector @ vector)
+    if not rest >= -QUATERNION_SLACK:
         return None
+    # less is the rounding of 32 bits: a turn by half a circle is exact
+    rotation = quat2mat(np.array([np.sqrt(rest) if rest > QUATERNION_NOISE else 0.0, *vector]))
     # a copy: in NIfTI-2 the field has this very type, and the sign would be turned in the header
     zooms = np.array(header["pixdim"][1:4], dtype=np.float64)
     zooms[2] *= -1 if header["pixdim"][0] == -1 else 1

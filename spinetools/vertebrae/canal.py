@@ -21,6 +21,9 @@ STEP_MM = 1.0
 _END_MM = 25.0
 #: A line needs this much of a canal to be one.
 _LEAST_MM = 8.0
+#: A piece of the canal has at least this share of the largest one's voxels, and lies beside larger
+#: ones in at most this share of its slices.
+_LEAST_PIECE, _MOST_BESIDE = 0.15, 0.3
 #: How stiff the line is: the penalty on its bending (mm³), against the centres' own scatter.
 _STIFFNESS = 2000.0
 #: Where no canal is seen at all, the line runs this far behind the bones' and discs' middle, mm.
@@ -108,16 +111,35 @@ def find_line(canal: npt.NDArray[np.bool_], bones: npt.NDArray[np.bool_], spacin
 
 
 def _slice_centres(mask: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the slices of the largest piece (and of those in line with it), centres, weights."""
+    """Return the slices of the largest piece (and of those above or below it), centres, weights."""
     labels, count = ndimage.label(mask)
     if count > 1:
-        sizes = np.bincount(labels.ravel())[1:]
-        mask = np.isin(labels, 1 + np.flatnonzero(sizes >= 0.15 * sizes.max()))
+        mask = np.isin(labels, _one_above_another(labels))
     area = mask.sum(axis=(0, 1)).astype(float)
     z = np.flatnonzero(area)
     x = (mask.sum(axis=1) * np.arange(mask.shape[0])[:, None]).sum(axis=0)[z] / area[z]
     y = (mask.sum(axis=0) * np.arange(mask.shape[1])[:, None]).sum(axis=0)[z] / area[z]
     return z.astype(float), np.stack([x, y], axis=1), np.sqrt(area[z])
+
+
+def _one_above_another(labels: npt.NDArray[np.int32]) -> list[int]:
+    """Choose pieces from the largest down, without those that lie beside a larger one.
+
+    A canal has one place in a slice: what lies beside it is something else (in the noise of the air
+    in front of the body a network may see a whole spine).
+    """
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    taken = np.zeros(labels.shape[2], dtype=bool)
+    chosen = []
+    for piece in np.argsort(sizes)[::-1]:
+        if sizes[piece] < _LEAST_PIECE * sizes.max():
+            break
+        rows = (labels == piece).any(axis=(0, 1))
+        if (rows & taken).sum() <= _MOST_BESIDE * rows.sum():
+            chosen.append(int(piece))
+            taken |= rows
+    return chosen
 
 
 def _smooth(height: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -38,6 +38,17 @@ _WIDE, _CORE_MM = 0.35, 6.5
 _SAMPLE = 3000
 
 
+#: From this many discs on their usual distance is known; farther apart by this factor, one between
+#: them was missed; it is at least this share of the distance away from both.
+_LEAST_FOR_PITCH, _GAP, _APART = 4, 1.5, 0.6
+#: Probability from which voxels are a disc's, and from which such a disc is looked for.
+CLEAR, FAINT = 0.5, 0.25
+#: Place of L5–S among a disc's shares, and the share from which the network calls it that.
+_L5_S, _CALLED = 1 + LANDMARK_DISCS.index("disc_L5_S"), 0.5
+#: S1–S2 is less deep than L5–S1 by more than this.
+_SACRAL_DEPTH = 0.9
+
+
 @dataclass(frozen=True, eq=False)
 class DiscSeen:
     """A disc that the network saw. Places are mm in a grid that runs right, front and up.
@@ -78,7 +89,7 @@ def find_discs(
     line: Line,
     spacing: float,
     kinds: npt.NDArray[np.uint8] | None = None,
-    threshold: float = 0.5,
+    threshold: float = CLEAR,
 ) -> list[DiscSeen]:
     """Find the discs, from the top.
 
@@ -294,3 +305,50 @@ def _cut(group: Indices, axis: int, shape: tuple[int, ...]) -> bool:
 def names_of_landmarks() -> tuple[str, ...]:
     """Return the meaning of :attr:`DiscSeen.landmark`."""
     return ("", *LANDMARK_DISCS)
+
+
+def with_faint(discs: Sequence[DiscSeen], faint: Sequence[DiscSeen]) -> list[DiscSeen]:
+    """Add discs that are seen faintly where two others lie too far apart to be neighbours.
+
+    Parameters
+    ----------
+    discs, faint
+        From the top; ``faint`` found at a lower threshold.
+    """
+    if len(discs) < _LEAST_FOR_PITCH:
+        return list(discs)
+    s = np.array([disc.s for disc in discs])
+    pitch = np.diff(s)
+    usual = float(np.median(pitch))
+    result = list(discs)
+    for above, room in zip(s[:-1], pitch, strict=True):
+        if room < _GAP * usual:
+            continue
+        low, high = above + _APART * usual, above + room - _APART * usual
+        result += [disc for disc in faint if low <= disc.s <= high]
+    return sorted(result, key=lambda disc: disc.s)
+
+
+def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
+    """Leave out discs within the sacrum: S1–S2, where it is seen, looks like L5–S1.
+
+    Where a network calls several discs L5–S, the uppermost is; one below is left out if it is no
+    deeper than :data:`_SACRAL_DEPTH` of that one, or cut off by the image, so that L5–S is not lost
+    to an error at L4–L5.
+
+    Parameters
+    ----------
+    discs
+        From the top.
+    """
+    called = [i for i, disc in enumerate(discs) if disc.landmark[_L5_S] >= _CALLED]
+    if not called:
+        return list(discs)
+    first = discs[called[0]]
+    sacral = {
+        i for i in called[1:]
+        if not discs[i].depth > _SACRAL_DEPTH * first.depth
+    }  # fmt: skip
+    # below the sacrum's own there is no other
+    kept = [d for i, d in enumerate(discs) if not sacral or i < min(sacral)]
+    return kept

@@ -57,9 +57,16 @@ def _main_part(mask: Bools, box: tuple[Any, ...], shape: tuple[int, ...], sides:
     kept = [main]
     if sides and _at_edge(parts == main, box, shape):
         large = np.flatnonzero(sizes >= max(_CUT_SHARE * sizes[main], 8))
-        kept += [int(n) for n in large if _at_edge(parts == n, box, shape)]
+        # a body that both sides cut has its pedicles beyond them: its arch may be anywhere behind
+        apart = _cut_by_both_sides(parts == main, box, shape)
+        kept += [int(n) for n in large if apart or _at_edge(parts == n, box, shape)]
     result: Bools = np.isin(parts, kept)
     return result
+
+
+def _cut_by_both_sides(piece: Bools, box: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    along = np.flatnonzero(piece.any(axis=(1, 2))) + box[0].start
+    return bool(along[0] == 0 and along[-1] == shape[0] - 1)
 
 
 def _at_edge(piece: Bools, box: tuple[Any, ...], shape: tuple[int, ...]) -> bool:

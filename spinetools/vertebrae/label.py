@@ -14,7 +14,14 @@ from spinetools.vertebrae.anatomy import anatomies
 from spinetools.vertebrae.anchors import Init, from_discfile, from_init, votes_of_localizer
 from spinetools.vertebrae.bones import name_vertebrae, planes_of
 from spinetools.vertebrae.canal import Line, coordinates, find_line
-from spinetools.vertebrae.discs import DiscSeen, find_discs
+from spinetools.vertebrae.discs import (
+    CLEAR,
+    FAINT,
+    DiscSeen,
+    find_discs,
+    with_faint,
+    without_sacral,
+)
 from spinetools.vertebrae.evidence import (
     Evidence,
     EvidenceParams,
@@ -64,7 +71,9 @@ _CORD_GAP_MM = 6.0
 _CONUS_SURE = 0.93
 #: Vertebrae reach this far from the canal's line to the front, back and side: a large lumbar body
 #: and half the canal, a long spinous process, the wing of the sacrum, each with room to spare, mm.
-_FRONT_MM, _BACK_MM, _SIDE_MM = 65.0, 95.0, 80.0
+_BONE_REACH_MM = (65.0, 95.0, 80.0)
+#: … and the canal with the cord: it is at most some 30 mm wide, and the line runs within.
+_CANAL_REACH_MM = (30.0, 30.0, 30.0)
 #: How far in front of the canal's line bodies lie where no disc says so, mm.
 _AHEAD_MM = 20.0
 
@@ -151,7 +160,7 @@ def label_spine(
     seen = read_step1(answer)
     del answer
     line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
-    discs = find_discs(seen.disc, seen.landmarks, line, spacing)
+    discs = _discs(seen, line, spacing)
     shares = landmark_shares([np.array([disc.landmark for disc in discs]).reshape(-1, 5)])
     numbering = _number(image, working, seen, line, discs, shares, region, params, known)
     if second is not None:
@@ -162,7 +171,7 @@ def label_spine(
         before, seen = seen, read_step2(answer)
         del answer, channels
         line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
-        discs = find_discs(seen.disc, seen.landmarks, line, spacing, seen.kinds)
+        discs = _discs(seen, line, spacing)
         shares = shares_of(discs, before, seen, spacing)
         numbering = _number(image, working, seen, line, discs, shares, region, params, known)
     numbers = _paint(seen, line, discs, numbering, params, spacing)
@@ -218,6 +227,14 @@ def _number(
     if not params.variants:
         return numbering
     return with_transition(numbering, discs, bone, line, spacing)
+
+
+def _discs(seen: Seen, line: Line, spacing: float) -> list[DiscSeen]:
+    found, faint = (
+        find_discs(seen.disc, seen.landmarks, line, spacing, seen.kinds, threshold)
+        for threshold in (CLEAR, FAINT)
+    )
+    return without_sacral(with_faint(found, faint))
 
 
 def _ahead(disc: DiscSeen, line: Line) -> float:
@@ -295,17 +312,21 @@ def _paint(
         numbers = clean(numbers)
     cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
     canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
+    cord, canal = (_near(mask, line, spacing, _CANAL_REACH_MM) for mask in (cord, canal))
     cord, canal = close_canal(cord, canal, numbers == 0, spacing)
     numbers[canal], numbers[cord] = CANAL, CORD
     return numbers
 
 
-def _near(bone: Bools, line: Line, spacing: float) -> Bools:
-    """Leave out what a network took for bone where no vertebra reaches: faces, skin, the pelvis."""
-    where = np.argwhere(bone)
+def _near(
+    mask: Bools, line: Line, spacing: float, reach: tuple[float, float, float] = _BONE_REACH_MM
+) -> Bools:
+    """Leave out what lies where none can be: for bone in faces, skin and pelvis."""
+    front, back, side = reach
+    where = np.argwhere(mask)
     _, aside, ahead, _ = coordinates(line, where * spacing)
-    far = (ahead > _FRONT_MM) | (ahead < -_BACK_MM) | (np.abs(aside) > _SIDE_MM)
-    result = bone.copy()
+    far = (ahead > front) | (ahead < -back) | (np.abs(aside) > side)
+    result = mask.copy()
     result[tuple(where[far].T)] = False
     return result
 

@@ -200,7 +200,7 @@ def test_the_brain_is_only_told_by_the_network(image_file: Path, share, capsys) 
 def test_no_cord_is_an_error_or_an_empty_mask_on_demand(image_file: Path, capsys) -> None:
     noise = np.random.default_rng(0).normal(100, 20, (60, 60, 30)).astype(np.float32)
     nib.save(nib.Nifti1Image(noise, np.eye(4)), "noise.nii.gz")
-    assert run("-i", "noise.nii.gz") == 1
+    assert run("-i", "noise.nii.gz", "-c", "any") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "no spinal cord was found" in error
@@ -245,7 +245,7 @@ def test_what_cannot_be_done_is_one_line_and_writes_nothing(
     grid = nib.Nifti1Image(np.ones((9, 9, 9), dtype=np.uint8), np.eye(4))
     nib.save(grid, "other.nii.gz")
     before = names()
-    assert run("-i", image_file, *options) == code
+    assert run("-i", image_file, "-c", "t2", *options) == code
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

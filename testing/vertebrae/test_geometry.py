@@ -8,7 +8,7 @@ import pytest
 from spinetools.errors import NoSpineError
 from spinetools.image import Image, Space
 from spinetools.vertebrae.canal import coordinates, find_line
-from spinetools.vertebrae.discs import find_discs
+from spinetools.vertebrae.discs import DiscSeen, find_discs, without_sacral
 from spinetools.vertebrae.finish import clean, close_canal, on_grid
 from spinetools.vertebrae.grid import find_region, isotropic, memory_gb, working_image
 
@@ -129,6 +129,43 @@ def test_classes_keep_touching_discs_apart() -> None:
     assert [d.centre[2] for d in found] == pytest.approx([64, 57])
 
 
+def test_what_lies_beside_the_canal_does_not_move_the_line() -> None:
+    """In the noise of the air in front a network may see a second canal."""
+    canal = tube()
+    canal[:, :, 58:62] = False  # the canal itself may come in pieces
+    beside = np.zeros(SHAPE, bool)
+    beside[20:30, 65:72, 30:95] = True
+    alone = find_line(canal, np.zeros(SHAPE, bool), 1.0)
+    both = find_line(canal | beside, np.zeros(SHAPE, bool), 1.0)
+    assert np.abs(both.points - alone.points).max() < 1e-9
+    assert both.seen == alone.seen
+
+
+def disc_of(s: float, depth: float, sacral: float) -> DiscSeen:
+    """A disc that the network calls L5–S to this share."""
+    nowhere = np.zeros(3)
+    landmark = np.array([1 - sacral, 0, 0, 0, sacral])
+    return DiscSeen(
+        np.zeros((1, 3), np.intp), nowhere, nowhere, nowhere, s, depth, 40.0, 8.0, 0.9, landmark
+    )
+
+
+def test_a_disc_within_the_sacrum_is_none() -> None:
+    lumbar = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.1), disc_of(70, 34, 0.9)]
+    for below in (disc_of(95, 22, 0.97), disc_of(95, float("nan"), 0.8)):
+        assert without_sacral([*lumbar, below]) == lumbar
+        assert without_sacral([*lumbar, below, disc_of(115, 20, 0.2)]) == lumbar
+
+
+def test_the_sacrum_s_own_disc_is_kept() -> None:
+    one = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.9)]
+    for discs in (one, one[:1], [], [*one, disc_of(70, 34, 0.1)]):
+        assert without_sacral(discs) == discs
+    # L4–L5 taken for L5–S1: the one below is as deep, and stays
+    wrong = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.6), disc_of(70, 35, 0.97)]
+    assert without_sacral(wrong) == wrong
+
+
 # -- the last touches -----------------------------------------------------------------------------
 
 
@@ -155,6 +192,15 @@ def test_pieces_cut_apart_by_the_image_s_side_stay() -> None:
     labels[:, 25:30, 10:20] = 9  # the arch of a body in a thin slab
     assert (clean(labels) == labels).all()
     assert np.count_nonzero(clean(labels, sides=False)) == 4 * 10 * 20
+
+
+def test_an_arch_may_lie_apart_where_both_sides_cut_the_body() -> None:
+    labels = np.zeros((8, 60, 40), np.uint8)
+    labels[:, 5:15, 10:30] = 9
+    labels[3:5, 25:45, 10:20] = 9  # a spinous process: the pedicles are beyond both sides
+    assert (clean(labels) == labels).all()
+    labels[-1] = 0  # one side only: it would be seen
+    assert np.count_nonzero(clean(labels)) == 7 * 10 * 20
 
 
 def test_the_canal_is_closed_round_the_cord() -> None:
