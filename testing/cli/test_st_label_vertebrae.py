@@ -171,10 +171,10 @@ def test_what_cannot_be_done(
     assert sorted(path.name for path in folder.iterdir()) == ["t2.nii.gz"]
 
 
-def test_a_folder_without_images_and_options_for_one(run: Run, folder: Path) -> None:
+def test_a_folder_without_images_and_options_for_one(run: Run, image: Path, folder: Path) -> None:
     (folder / "in").mkdir()
     assert "expected a NIfTI file" in run("st_label_vertebrae", "-i", "in").err
-    (folder / "in" / "t2.nii.gz").write_bytes((folder / "t2.nii.gz").read_bytes())
+    (folder / "in" / "t2.nii.gz").write_bytes(image.read_bytes())
     assert "give -ofolder" in run("st_label_vertebrae", "-i", "in", "-o", "x.nii.gz").err
     assert "belong to one image" in run("st_label_vertebrae", "-i", "in", "-init", "L3,3").err
     assert run("st_label_vertebrae", "-i", "in", "-save", "everything").code == 2
