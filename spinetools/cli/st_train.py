@@ -55,6 +55,11 @@ def get_parser() -> StParser:
         "-init", metavar="FILE",
         help="exported model (.onnx, of any step) whose weights a new training starts from",
     )  # fmt: skip
+    group.add_argument(
+        "-real-share", type=number_in(0, 1), metavar="X",
+        help="draw about this share of the samples from images, the rest from the digital spine "
+        "(default: by the number of cases of each)",
+    )  # fmt: skip
     return parser
 
 
@@ -70,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     init = None if args.init is None else Path(args.init)
     if init is not None and not init.is_file():
         raise InputError(f"-init {init}: there is no such file; expected an exported model (.onnx)")
-    how = Run(args.steps, args.device, args.threads, args.seed, init)
+    how = Run(args.steps, args.device, args.threads, args.seed, init, args.real_share)
     folder = train(Layout(Path(args.folder)), int(args.dataset), fold, how)
     print(f"written: {folder}")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-#: Weight of the cross-entropy in which each class counts the same.
+#: Weight of the cross-entropy in which each class counts the same, at the start.
 BALANCED = 0.1
 
 
@@ -27,7 +27,8 @@ class MarginalLoss(nn.Module):
     does not move outlines. (Without it the network knew no landmark after 3,000 iterations.)
     A class that is small and not yet known has next to no gradient from Dice, nor from voxels that
     all count the same: with a small weight, each class that occurs counts the same in a
-    cross-entropy of its own. (Without it C2–C3 stayed bone, though told from other discs.)
+    cross-entropy of its own. (Without it C2–C3 stayed bone, though told from other discs.) It makes
+    small classes swell, discs a quarter too large on real images: ``balance`` should fade.
 
     Parameters
     ----------
@@ -37,6 +38,11 @@ class MarginalLoss(nn.Module):
         Class numbers by code.
     kinds
         Class numbers of each kind: the discs, the vertebrae.
+
+    Attributes
+    ----------
+    balance
+        Weight of the cross-entropy in which each class counts the same; may be changed.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class MarginalLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.n_classes = n_classes
+        self.balance = BALANCED
         self.kinds = tuple(tuple(kind) for kind in kinds)
         codes = max([n_classes - 1, *(sets or {})]) + 1
         allowed = torch.zeros(codes, n_classes, dtype=torch.bool)
@@ -77,7 +84,7 @@ class MarginalLoss(nn.Module):
         loss = entropy + self._dice(log.exp(), codes, present, allowed)
         if self.kinds:
             every = range(1, self.n_classes)
-            loss = loss + BALANCED * self._within(log, codes, tuple(every))
+            loss = loss + self.balance * self._within(log, codes, tuple(every))
         for kind in self.kinds:
             loss = loss + self._within(log, codes, kind, renew=True)
         return loss

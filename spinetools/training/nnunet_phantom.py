@@ -31,6 +31,8 @@ FloatArray = npt.NDArray[np.float64]
 #: The networks' voxel size, mm: cord (7 mm) and discs (4 mm and more) are some voxels wide, and a
 #: patch that two CPU cores take in under a second holds four lumbar vertebrae.
 SPACING_MM = 1.5
+#: A case of the digital spine is called so.
+PREFIX = "phantom_"
 #: Painted beyond the cord's line: right and left, behind and in front, mm.
 _SIDE_MM, _BEHIND_MM, _FRONT_MM = 82.0, 80.0, 110.0
 #: Painted from this level to that one (0 top of C1, 24 top of the sacrum; negative: the head).
@@ -123,7 +125,32 @@ class Sample:
 
 def sample_name(subject: int, view: int) -> str:
     """Return the case's name: what comes before the last underscore is the subject."""
-    return f"phantom_{subject:06d}_{view:02d}"
+    return f"{PREFIX}{subject:06d}_{view:02d}"
+
+
+def is_phantom(case: str) -> bool:
+    """Tell whether a case is of the digital spine, by its name."""
+    return case.startswith(PREFIX)
+
+
+def repeated(cases: list[str], real_share: float | None) -> list[str]:
+    """Return cases, those of the rarer kind several times so that the share is about right.
+
+    Parameters
+    ----------
+    cases
+        Names.
+    real_share
+        Wanted share of images among the draws, from 0 to 1; None leaves things as they are.
+    """
+    made = [case for case in cases if is_phantom(case)]
+    real = [case for case in cases if not is_phantom(case)]
+    if real_share is None or not made or not real:
+        return cases
+    if real_share in (0, 1):
+        return real if real_share else made
+    ratio = real_share / (1 - real_share) * len(made) / len(real)
+    return sorted(made * max(1, round(1 / ratio)) + real * max(1, round(ratio)))
 
 
 def phantom_samples(

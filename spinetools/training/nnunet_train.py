@@ -47,6 +47,8 @@ class Run:
         Of weights and samples.
     init
         Exported model to start from, where there is no checkpoint yet.
+    real_share
+        Share of the draws from images rather than the digital spine; None for as many as there are.
     """
 
     steps: int | None = None
@@ -54,6 +56,7 @@ class Run:
     threads: int = 1
     seed: int = 2026
     init: Path | None = None
+    real_share: float | None = None
 
 
 def train(layout: Layout, number: int, fold: int | str, run: Run) -> Path:
@@ -95,6 +98,7 @@ def make_trainer(layout: Layout, number: int, fold: int | str, run: Run) -> Spin
     trainer = SpineTrainer(
         {**plans, "continue_training": False}, CONFIGURATION, fold, description, device
     )
+    trainer.set_real_share(run.real_share)
     if run.steps is not None:
         trainer.set_steps(run.steps)
     return trainer

@@ -13,7 +13,8 @@ import torch
 
 from spinetools.files import atomic_path
 from spinetools.optional import require
-from spinetools.training.nnunet_loss import MarginalLoss
+from spinetools.training.nnunet_loss import BALANCED, MarginalLoss
+from spinetools.training.nnunet_phantom import repeated
 from spinetools.training.nnunet_targets import kinds_of
 
 require("nnunetv2", "nnunet")
@@ -64,6 +65,7 @@ class SpineTrainer(nnUNetTrainer):
         self.probabilistic_oversampling = True
         self.save_every = 1
         self.iteration = 0
+        self.real_share: float | None = None
         if self.on_cpu:
             self.initial_lr, self.weight_decay = 2e-3, 1e-4
             self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = EPOCH, 4
@@ -73,6 +75,10 @@ class SpineTrainer(nnUNetTrainer):
     def on_cpu(self) -> bool:
         """Whether the CPU's habits hold."""
         return bool(self.device.type == "cpu")
+
+    def set_real_share(self, share: float | None) -> None:
+        """Draw this share of the cases from images, the rest from the digital spine."""
+        self.real_share = share
 
     def set_steps(self, steps: int) -> None:
         """Train for these many iterations in all, rounded up to whole epochs."""
@@ -126,17 +132,20 @@ class SpineTrainer(nnUNetTrainer):
         """
         cases = sorted(self.dataset_class.get_identifiers(self.preprocessed_dataset_folder))
         if self.fold == "all":
-            return cases, cases
+            return repeated(cases, self.real_share), cases
         held = [case for case in cases if fold_of(case) == self.fold % N_FOLDS]
         kept = [case for case in cases if fold_of(case) != self.fold % N_FOLDS]
         if not held or not kept:  # a handful of subjects
             return cases, cases
-        return kept, held
+        return repeated(kept, self.real_share), held
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch."""
         super().on_train_epoch_start()
         self.iteration = self.current_epoch * self.num_iterations_per_epoch
+        for part in self.loss.modules():
+            if isinstance(part, MarginalLoss):
+                part.balance = BALANCED * (1 - self._share())
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Learn from a batch."""
@@ -155,9 +164,11 @@ class SpineTrainer(nnUNetTrainer):
         return {"loss": loss.detach().numpy()}
 
     def _rate(self) -> float:
-        share = self.iteration / (self.num_epochs * self.num_iterations_per_epoch)
         rise = min(1.0, (self.iteration + 1) / RISE)
-        return float(self.initial_lr * rise * max(1 - share, 1e-3) ** 0.9)
+        return float(self.initial_lr * rise * max(1 - self._share(), 1e-3) ** 0.9)
+
+    def _share(self) -> float:
+        return self.iteration / (self.num_epochs * self.num_iterations_per_epoch)
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Look at a batch: loss, and true and false voxels where the target names one class."""
