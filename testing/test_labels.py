@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+import itertools
 import re
 
 import pytest
@@ -11,6 +13,8 @@ from spinetools.labels import (
     LEVELS,
     LUT_SUFFIXES,
     SCHEMES,
+    code_of,
+    colour_of_structure,
     colour_table,
     find_scheme,
     level_name,
@@ -111,3 +115,55 @@ def test_colour_tables(scheme: str) -> None:
         assert all(0 <= part <= largest for colour in colours for part in colour)
     with pytest.raises(InputError, match="unknown program"):
         colour_table(scheme, "paint")
+
+
+def test_lines_of_colour_tables_as_viewers_have_them() -> None:
+    tables = {p: colour_table("totalsegmentator", p) for p in LUT_SUFFIXES}
+    lines = {program: text.split("\n") for program, text in tables.items()}
+    assert all(rows[-1] == "" and rows[-2] for rows in lines.values())
+    assert lines["fsleyes"][0] == "25 0.90000 0.62548 0.22500 sacrum"
+    # ITK-SNAP: index, red, green, blue, opacity, shown, shown in 3D, name
+    assert lines["itksnap"][:2] == [
+        '    0     0    0    0        0  0  0    "Clear Label"',
+        '   25   230  159   57        1  1  1    "sacrum"',
+    ]
+    assert lines["slicer"][:4] == [
+        "# Color table file totalsegmentator", "# 27 values", "0 Background 0 0 0 0",
+        "25 sacrum 230 159 57 255",
+    ]  # fmt: skip
+    assert "79 spinal_cord 255 217 51 255" in lines["slicer"]
+    values = [int(line.split()[0]) for line in lines["fsleyes"][:-1]]
+    assert values == sorted(values)
+
+
+def test_colours_of_neighbours_lie_far_apart_and_stay() -> None:
+    by_name = {row.name: row for row in structures()}
+    for kind, saturation, brightness in (("vertebra", 0.75, 0.9), ("disc", 0.35, 1.0)):
+        rows = [row for row in structures() if row.kind == kind]
+        colours = [colorsys.rgb_to_hsv(*colour_of_structure(row)) for row in rows]
+        hues = [hue for hue, _, _ in colours]
+        assert all(c[1:] == pytest.approx((saturation, brightness)) for c in colours)
+        apart = [abs(a - b) for a, b in itertools.pairwise(hues)]
+        assert min(min(d, 1 - d) for d in apart) > 0.35
+        # reports and screenshots of other versions show the same ones
+        assert hues[:2] == pytest.approx([0.03, 0.648], abs=1e-3)
+    assert colour_of_structure(by_name["spinal_cord"]) == (1.0, 0.85, 0.2)
+    assert colour_of_structure(by_name["spinal_canal"]) == (0.45, 0.8, 1.0)
+
+
+def test_codes_of_structures() -> None:
+    codes = {row.name: code_of(row) for row in structures()}
+    assert codes["vertebrae_C1"] == ("SCT", "14806007", "C1 vertebra")
+    assert codes["disc_C2_C3"] == ("SCT", "1078209008", "C2/C3 disc")
+    # not in DICOM's context groups: any vertebra, any disc
+    assert codes["vertebrae_T13"] == ("SCT", "51282000", "Vertebra")
+    assert codes["disc_T12_T13"] == ("SCT", "360499006", "Intervertebral disc")
+
+
+def test_a_long_list_of_values_is_cut() -> None:
+    with pytest.raises(InputError, match=r"values 900, 901, .* 907, …; keep"):
+        find_scheme(range(900, 909))
+    with pytest.raises(InputError, match=r"values 900, .* 907; keep"):
+        find_scheme(range(900, 908))
+    with pytest.raises(InputError, match="all of the values none; keep"):
+        find_scheme([])
