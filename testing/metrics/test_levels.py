@@ -44,6 +44,11 @@ def test_labels_on_the_cord(cord):
     assert found.tolist() == [0 if i == 5 else 4 if i < 20 else 3 for i in range(40)]
 
 
+def test_the_last_levels_of_sct_are_its_own(cord):
+    labels = Image(cord.data * np.repeat([30, 29], 20), SPACE)
+    assert levels_from_labels(labels, cord).tolist() == [30] * 20 + [29] * 20
+
+
 def test_labels_on_vertebrae(cord):
     labels = np.zeros(SPACE.shape, dtype=np.int16)
     labels[4:16, 2:14, 22:30] = 5

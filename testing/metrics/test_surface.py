@@ -137,6 +137,17 @@ def test_slices_of_a_sheared_grid_against_one_by_one():
         np.testing.assert_allclose(np.sort(each.backward), np.sort(expected.backward), atol=1e-9)
 
 
+def test_the_next_slice_is_never_nearer_than_the_far_end_of_ones_own():
+    first, second = (np.zeros((20, 15, 3), np.uint8) for _ in range(2))
+    first[0, 0] = 1
+    second[19, 14, 1] = second[0, 0, 2] = 1
+    # slices of 0.1 mm: in the scanner, the second mask's voxel of the next slice is the nearest
+    found = surface_distances_by_slice(first, second, Space(first.shape, np.diag([1, 1, 0.1, 1])))
+    assert {index: each.hausdorff for index, each in found.items()} == pytest.approx(
+        {1: np.hypot(19, 14), 2: 0}
+    )
+
+
 def test_outlines_of_slices_are_not_the_surface_in_3d():
     mask = box((3, 3, 3), (8, 8, 8))
     assert surface_voxels(mask).sum() == 125 - 27
