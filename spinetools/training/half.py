@@ -33,7 +33,8 @@ def with_half_weights(model: Any) -> Any:
         weights = numpy_helper.to_array(tensor)
         if tensor.data_type != TensorProto.FLOAT or weights.size < SMALLEST:
             continue
-        small = weights.astype(np.float16)
+        with np.errstate(over="ignore"):
+            small = weights.astype(np.float16)
         if not np.isfinite(small).all():
             raise ValueError(f"the weight {tensor.name} does not fit into fp16")
         name = tensor.name

@@ -121,6 +121,8 @@ def test_values_that_are_no_mask(values, said):
         overlap(values, values)
 
 
-def test_shapes_must_agree(pair):
-    with pytest.raises(InputError, match=r"\(8, 8, 8\) and \(8, 8, 7\)"):
-        dice(pair[0], pair[1][..., :7])
+@pytest.mark.parametrize("compare", [dice, overlap_by_label, overlap_by_slice])
+@pytest.mark.parametrize("n", [7, 1])  # one layer would be taken for each of the eight
+def test_shapes_must_agree(pair, compare, n):
+    with pytest.raises(InputError, match=rf"\(8, 8, 8\) and \(8, 8, {n}\)"):
+        compare(pair[0], pair[1][..., :n])

@@ -44,6 +44,12 @@ def test_chosen_slices(pair):
     assert found["volume_bias_percent"] == pytest.approx(-10)
 
 
+def test_soft_masks_count_from_one_half_on(pair):
+    half, less = (pair[1].like(pair[1].data * share) for share in (0.5, 0.499))
+    assert cord_report(half, pair[1])["dice"] == 1
+    assert cord_report(less, pair[1])["dice"] == 0
+
+
 def test_mean_of_ratios_and_ratio_of_means_differ():
     reference, segmentation = np.zeros(SPACE.shape), np.zeros(SPACE.shape)
     reference[:10, :10, 0], segmentation[:10, :11, 0] = 1, 1

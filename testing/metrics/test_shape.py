@@ -13,6 +13,7 @@ from spinetools.metrics.outline import trace
 from spinetools.metrics.shape import (
     AXIAL,
     SliceShapes,
+    _middle_extent,
     mean_inside,
     measure_slices,
     slice_centres,
@@ -98,6 +99,15 @@ def test_orientation(turn_deg, slopes):
     assert found.diameter_ap_mm[inner].mean() == pytest.approx(7, rel=0.02)
 
 
+def test_a_cord_that_leans_both_ways_keeps_its_section():
+    space = grid((1, 1, 1), (40, 40, 10))
+    found, inner = measured(cylinder(space, 8.0, 12.0, slopes=(0.7, 0.7)))
+    assert found.area_mm2[inner].mean() == pytest.approx(np.pi * 24, rel=0.01)
+    assert found.diameter_ap_mm[inner].mean() == pytest.approx(8, rel=0.02)
+    assert found.diameter_rl_mm[inner].mean() == pytest.approx(12, rel=0.02)
+    assert found.orientation_deg[inner].mean() == pytest.approx(0, abs=0.5)
+
+
 def test_a_cord_deeper_than_wide_keeps_its_names():
     found, inner = measured(cylinder(GRIDS["0.5 mm"], 12.0, 7.0, turn_deg=10))
     assert found.diameter_ap_mm[inner].mean() == pytest.approx(12, rel=0.02)
@@ -153,6 +163,12 @@ def test_slices_without_mask_are_nan_and_faint_ones_have_no_shape():
     assert found.objects.tolist() == [0, 1, 0, 0, 0]
 
 
+def test_a_mask_that_fills_its_slices():
+    found = measure_slices(Image(np.ones((5, 6, 2)), Space((5, 6, 2), np.diag([0.5, 0.5, 2, 1]))))
+    np.testing.assert_allclose(found.area_mm2, 30 * 0.25)
+    assert found.objects.tolist() == [1, 1]
+
+
 def test_objects_and_holes():
     mask = np.zeros((30, 30, 3))
     mask[5:15, 5:15, 0] = 1
@@ -189,6 +205,18 @@ def test_the_outline_of_a_small_binary_disc_loses_no_area(radius, shift):
     disc = (np.hypot(*places) <= radius).astype(float)
     # the line at one half cuts up to 3 % off
     assert trace(disc).area == pytest.approx(disc.sum(), rel=1.5e-3)
+
+
+@pytest.mark.parametrize("turn_deg", [0, 12, 30, 45, 80, 150])
+@pytest.mark.parametrize("width", [0.3, 0.9, 1.6])
+def test_pixels_at_the_edge_of_a_strip_count_with_their_part(turn_deg, width):
+    axis = np.array([np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))])
+    to_mm = np.array([[0.7, 0.0], [0.0, 1.1]])
+    steps = (np.arange(400) + 0.5) / 400 - 0.5
+    along = (np.stack(np.meshgrid(steps, steps), axis=-1) @ to_mm.T) @ axis
+    inside = (np.abs(along) < width / 2).mean() * 0.77
+    found = _middle_extent(np.ones((1, 1)), to_mm, axis, width)
+    assert found == pytest.approx(inside / width, rel=0.01)
 
 
 def test_slice_frame_of_an_oblique_and_of_a_sheared_grid():

@@ -41,6 +41,11 @@ def test_groups_by_slice_and_level(shapes):
     assert group_slices(shapes.slices, chosen, LEVELS) == [(3, 4), (2,)]
 
 
+def test_where_nothing_is_missing_nothing_is_said(shapes, caplog):
+    group_slices(shapes.slices, Selection(slices=[3, 4], levels=[4]), LEVELS)
+    assert caplog.text == ""
+
+
 def test_what_is_missing_is_said(shapes, caplog):
     assert group_slices(shapes.slices, Selection(slices=[0, 1, 9, 12])) == [(1,)]
     assert "no cord in slices 0,9,12" in caplog.text
