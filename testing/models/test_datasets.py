@@ -155,3 +155,40 @@ def test_the_command(
     with pytest.raises(SystemExit) as stop:
         st_download_data.main(["list"])
     assert "course (r1): images" in capsys.readouterr().out
+
+
+def test_where_no_address_answers_nothing_is_left(
+    course: Dataset, tmp_path: Path, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = replace(course, urls=(site.url("gone.zip"), site.url("lost.zip")))
+    with pytest.raises(ModelError, match=r"lost\.zip"):
+        fetch(gone, tmp_path / "out")
+    assert "gone.zip" in caplog.text
+    with pytest.raises(ModelError, match="course@r1 has no address; give its zip with -from FILE"):
+        fetch(replace(course, urls=()), tmp_path / "out")
+    assert left(tmp_path) == []
+
+
+def test_a_list_of_checksums_that_is_damaged_stops_everything(
+    course: Dataset, tmp_path: Path
+) -> None:
+    fetch(course, tmp_path / "one")
+    pins = tmp_path / "cache" / datasets.PINS_NAME
+    assert json.loads(pins.read_text()) == {"course@r1": hashlib.sha256(COURSE).hexdigest()}
+    for content in ("{", "[1]", "\xff"):
+        pins.write_text(content, encoding="latin-1")
+        with pytest.raises(ModelError, match="mend or remove it"):
+            fetch(course, tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_folder_that_cannot_be_made(course: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "mine.zip").write_bytes(COURSE)
+    for source in (None, tmp_path / "mine.zip"):
+        with pytest.raises(OutputError, match="cannot write"):
+            fetch(course, tmp_path / "file" / "out", source=source)
+    with pytest.raises(OutputError, match="in the way"):
+        fetch(course, tmp_path / "file")
+    assert left(tmp_path) == ["file", "mine.zip"]
+    assert (tmp_path / "file").read_bytes() == b""
