@@ -120,8 +120,8 @@ def main() -> None:
             for step in steps(tool, args.python):
                 print(*step.values(), sep="\t", flush=True)
                 rows.append({"part": part, **step})
-            if args.o:
-                keep(rows)
+                if args.o:
+                    keep(rows)
 
 
 def of_the_build(tool: Tool, python: str) -> Iterator[Row]:
