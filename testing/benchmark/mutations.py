@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -62,6 +62,8 @@ class Part:
     sources: tuple[str, ...]
     tests: tuple[str, ...]
     count: int
+    #: Only tests that fit this expression of pytest; a mutant that they see is seen.
+    expression: str = ""
 
 
 PARTS = {
@@ -130,6 +132,7 @@ def main() -> None:
     parser.add_argument("-seed", type=int, default=1)
     parser.add_argument("-only", help="only places of files whose name has this")
     parser.add_argument("-again", type=Path, help="only the survivors that this file lists")
+    parser.add_argument("-k", default="", help="only tests that fit this expression of pytest")
     parser.add_argument("-kept", type=Path, help="where survivors are listed (JSON lines)")
     args = parser.parse_args()
     if unknown := set(args.parts) - PARTS.keys():
@@ -145,11 +148,11 @@ def main() -> None:
             listed = {tuple(json.loads(line)[:2]) for line in args.again.open(encoding="utf-8")}
             drawn = [(file, one) for file, one in drawn if (file, _key(one)) in listed]
         start = time.monotonic()
-        outcomes = try_all(PARTS[name], drawn, args.kept)
+        outcomes = try_all(replace(PARTS[name], expression=args.k), drawn, args.kept)
         rows[name] = row_of(name, args.seed, outcomes)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
     order = [rows[name] for name in PARTS if name in rows]
-    if not (args.only or args.again):
+    if not (args.only or args.again or args.k):
         write_tsv(RESULTS, order)
     print(markdown(order))
 
@@ -272,7 +275,7 @@ def _reach(part: Part) -> tuple[dict[str, float], list[str], dict[str, dict[int,
     tests = _Tests(None, {})
     tests.coverage = coverage.Coverage(data_file=None, config_file=False, include=files)
     tests.coverage.start()
-    tests.run(sorted(str(f) for glob in part.tests for f in ROOT.glob(glob)))
+    tests.run(sorted(str(f) for glob in part.tests for f in ROOT.glob(glob)), "-k", part.expression)
     tests.coverage.stop()
     data = tests.coverage.get_data()
     lines: dict[str, dict[int, list[str]]] = defaultdict(dict)

@@ -161,6 +161,15 @@ def test_codes_that_nobody_knows_count_as_aligned(
     assert turned.reorient(image.space.nib_codes).space.same_as(image.space)
 
 
+@pytest.mark.parametrize("code", [1, 3, 5])
+def test_codes_of_the_standard_stay(
+    code: int, tmp_path: Path, write_raw: Raw, voxels: NDArray[np.int16]
+) -> None:
+    image = Image.load(write_raw(voxels, affine_for(), sform_code=code, qform_code=code))
+    turned = Image.load(image.reorient("LPI").save(tmp_path / "t.nii.gz"))
+    assert (int(turned.header["sform_code"]), int(turned.header["qform_code"])) == (code, code)
+
+
 @pytest.mark.parametrize("factor", [1e-9, 1e9, 1e30])
 def test_voxels_of_a_size_that_none_has(
     factor: float, write_raw: Raw, voxels: NDArray[np.int16]
@@ -174,14 +183,22 @@ def test_voxels_of_a_size_that_none_has(
 
 
 def test_saving_says_nothing_of_odd_fields(
-    tmp_path: Path, write_raw: Raw, voxels: NDArray[np.int16], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    write_raw: Raw,
+    voxels: NDArray[np.int16],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     fields = {"intent_code": 999, "bitpix": 7, "qform_code": 9, "vox_offset": 353.0}
     path = write_raw(
         np.append(voxels, np.int16(0)), affine_for(), dim=[3, *SHAPE, 1, 1, 1, 1], **fields
     )
     Image.load(path).save(tmp_path / "saved.nii.gz")
     assert capfd.readouterr() == ("", "")
+    # what nibabel says, it says through a logger of its own
+    assert not [record for record in caplog.records if record.name.startswith("nibabel")]
+    assert not logging.getLogger("nibabel.global").disabled
 
 
 def test_infinite_scale_factors_are_found_in_the_voxels(

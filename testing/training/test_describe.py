@@ -13,7 +13,7 @@ from spinetools.errors import InputError
 from spinetools.infer.onnx import OnnxModel
 from spinetools.models.card import read_card
 from spinetools.models.store import find_model
-from spinetools.training.describe import describe
+from spinetools.training.describe import describe, main
 
 TABLE = "method\timage\tDice\na\tone\t0.9\nb\tone\t0.8\na\ttwo\t0.7\n"
 
@@ -30,6 +30,20 @@ def test_the_rows_of_a_method_come_into_the_card(tmp_path: Path) -> None:
     assert card.training == before.training
     describe(path, None)
     assert read_card(path) == card
+
+
+def test_the_script_says_what_the_card_has_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, table = tmp_path / "optic.onnx", tmp_path / "table.tsv"
+    shutil.copy(find_model("optic"), path)
+    table.write_text(TABLE, encoding="utf-8")
+    options = ["-results", str(table), "-method", "b", "-failure", "x", "-failure", "y"]
+    main([str(path), *options, "-history", "twice"])
+    assert capsys.readouterr().err == f"{path}: 1 rows measured, 2 known failures\n"
+    card = read_card(path)
+    assert card.failures == ("x", "y")
+    assert card.training["history"] == "twice"
 
 
 def test_a_method_without_rows_is_refused(tmp_path: Path) -> None:
