@@ -1,9 +1,7 @@
-"""Train ``spine_region``, which finds the spine at low resolution, and which part of it is which.
+"""Train ``spine_region``, which finds the spine at low resolution, so that step 1 reads less.
 
-A small 3D U-Net reads the whole image in voxels of 5 mm. So step 1 reads less, and the numbering
-learns what only a large view tells: the part of the column (cervical, thoracic, lumbar, sacrum).
-It learns from the volumes that ``st_train_prepare all`` wrote: whatever is labelled for step 1 is
-spine, and the one-step dataset tells the level of each vertebra. Run
+A small 3D U-Net reads the whole image in voxels of 5 mm. It learns from the volumes that
+``st_train_prepare 101`` wrote: whatever is labelled for step 1 is spine. Run
 
     python -m spinetools.training.region prepare -volumes nnunet -o runs/region
     python -m spinetools.training.region train -o runs/region
@@ -25,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from spinetools.files import atomic_path
-from spinetools.image import Image, resample_to
+from spinetools.image import Image
 from spinetools.infer.predictor import zscore
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed
@@ -35,7 +33,6 @@ from spinetools.training.nets import UNet
 from spinetools.training.nnunet_targets import DATASETS
 from spinetools.training.script import make_parser, parse, run_training, training_facts
 from spinetools.vertebrae.grid import working_image
-from spinetools.vertebrae.parts import PARTS, part_of
 
 logger = logging.getLogger("spinetools.training")
 
@@ -44,7 +41,7 @@ NAME = "spine_region"
 SPACING_MM = 5.0
 FEATURES = (8, 16, 32, 48)
 MULTIPLE = 2 ** (len(FEATURES) - 1)
-LABELS = ("background", "spine", *PARTS)
+LABELS = ("background", "spine")
 #: Share of the samples that are real images.
 REAL_SHARE = 0.3
 #: Voxels with less known than this share do not count.
@@ -67,25 +64,18 @@ class Volume:
         (X, Y, Z), axes R, A, S.
     spine
         Same shape: share of each voxel that is spine; NaN where nobody knows.
-    part
-        Same shape: number of the vertebra's part of the column from 1 (:data:`PARTS`), 0 where
-        there is no vertebra or its level is not known.
     """
 
     image: F32
     spine: F32
-    part: npt.NDArray[np.uint8]
 
 
 def prepare(volumes: Path, folder: Path) -> None:
-    """Write the volumes of the datasets 101 and 103 in low resolution to ``folder/volumes.npz``."""
-    dataset, levels = DATASETS[101], DATASETS[103]
+    """Write the volumes of dataset 101 in low resolution to ``folder/volumes.npz``."""
+    dataset = DATASETS[101]
     raw = volumes / "raw"
     description = (raw / dataset.folder / "dataset.json").read_text(encoding="utf-8")
     unknown = len(dataset.classes)  # the code for the set of all classes
-    parts = np.zeros(256, np.uint8)
-    for code, name in enumerate(levels.classes):
-        parts[code] = part_of(name)
     content: dict[str, Any] = {"commit": np.array(json.loads(description)["spinetools"]["commit"])}
     names: list[str] = []
     for path in sorted((raw / dataset.folder / "labelsTr").glob("*.nii.gz")):
@@ -102,7 +92,6 @@ def prepare(volumes: Path, folder: Path) -> None:
         content[f"s{number}"] = np.where(
             known.data < LEAST_KNOWN, np.nan, np.clip(spine, 0, 1)
         ).astype(np.float16)
-        content[f"p{number}"] = _parts(raw / levels.folder / "labelsTr" / path.name, parts, image)
         names.append(name)
         if len(names) % 100 == 0:
             logger.info("%d volumes", len(names))
@@ -112,22 +101,12 @@ def prepare(volumes: Path, folder: Path) -> None:
         np.savez_compressed(temporary, **content)
 
 
-def _parts(path: Path, parts: npt.NDArray[np.uint8], image: Image) -> npt.NDArray[np.uint8]:
-    """Return each voxel's part; nothing where the levels of a volume are not known."""
-    if not path.exists():
-        return np.zeros(image.shape, np.uint8)
-    levels = Image.load(path)
-    named = levels.like(parts[np.asarray(levels.data)])
-    return np.asarray(resample_to(named, image.space, "nn").data, dtype=np.uint8)
-
-
 def load_volumes(path: Path) -> tuple[dict[str, list[Volume]], str]:
     """Read the volumes by what they come from (phantom, real), and the digital spine's commit."""
     groups: dict[str, list[Volume]] = {}
     with np.load(path) as content:
         for number, name in enumerate(content["names"]):
-            image, spine, part = (content[f"{kind}{number}"] for kind in "isp")
-            volume = Volume(image, spine.astype(np.float32), part)
+            volume = Volume(content[f"i{number}"], content[f"s{number}"].astype(np.float32))
             groups.setdefault(str(name).partition("_")[0], []).append(volume)
         return groups, str(content["commit"])
 
@@ -152,19 +131,14 @@ class Sampler:
             group = "real"
         volume = self.groups[group][int(rng.integers(len(self.groups[group])))]
         box = tuple(_cut(length, rng) for length in volume.image.shape)
-        image, targets = volume.image[box], _targets(volume.spine[box], volume.part[box])
+        image, spine = volume.image[box], volume.spine[box]
+        targets = np.stack([1 - spine, spine])
         if rng.random() < 0.5:
             image, targets = image[::-1], targets[:, ::-1]
         image, targets = changed(image, targets, rng, CHANGES, distort=rng.random() < 0.5)
         shown = _padded(zscore(image), 0.0)
         wanted = np.stack([_padded(target, np.nan) for target in targets])
         return torch.from_numpy(shown[None, None]), torch.from_numpy(wanted[None])
-
-
-def _targets(spine: F32, part: npt.NDArray[np.uint8]) -> F32:
-    """Return background, spine, and parts (labels, X, Y, Z); parts are asked of vertebrae only."""
-    parts = [np.where(part > 0, part == n + 1, np.nan) for n in range(len(PARTS))]
-    return np.stack([1 - spine, spine, *parts]).astype(np.float32)
 
 
 def _cut(length: int, rng: np.random.Generator) -> slice:
@@ -188,7 +162,7 @@ def export_model(folder: Path, output: Path, version: str) -> None:
     card = ModelCard(
         name=NAME,
         version=version,
-        task="where the spine is, and which part of the column, at low resolution",
+        task="where the spine is, at low resolution",
         axes="N 1 x y z",
         orientation="RAS",
         spacing_mm=(SPACING_MM,) * 3,

@@ -26,7 +26,7 @@ Engine = Literal["onnx", "nnunet"]
 #: Models by engine: ONNX files ``<name>_step1`` …, or a folder with the parts step1 and step2.
 DEFAULT_MODEL: dict[str, str] = {"onnx": "spine", "nnunet": "totalspineseg"}
 #: Tiles overlap by this share with the fast way, and at low resolution.
-_FAST_OVERLAP, _REGION_OVERLAP = 0.25, 0.1
+_FAST_OVERLAP, REGION_OVERLAP = 0.25, 0.1
 #: Voxel size for a network that resamples by itself, mm.
 _OWN_SPACING_MM = 1.0
 
@@ -158,7 +158,7 @@ def load_networks(
     except ModelError:
         pass  # the whole image is searched
     else:
-        predictor = OnnxPredictor(where, device, overlap=_REGION_OVERLAP)
+        predictor = OnnxPredictor(where, device, overlap=REGION_OVERLAP)
         region = PredictorNetwork(predictor, predictor.labels)
     return LoadedNetworks(loaded["step1"], loaded.get("step2"), region)
 

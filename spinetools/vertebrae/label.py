@@ -29,10 +29,9 @@ from spinetools.vertebrae.evidence import (
     landmark_shares,
 )
 from spinetools.vertebrae.finish import clean, close_canal
-from spinetools.vertebrae.grid import Region, find_region, say_memory, working_image
+from spinetools.vertebrae.grid import find_box, say_memory, working_image
 from spinetools.vertebrae.naming import Numbering, solve
 from spinetools.vertebrae.networks import Networks
-from spinetools.vertebrae.parts import votes_of_parts
 from spinetools.vertebrae.reading import (
     Seen,
     draw_odd,
@@ -148,8 +147,7 @@ def label_spine(
     """
     params, known = params or LabelParams(), known or Known()
     first = networks.step1
-    region = find_region(image, networks.region)
-    working = working_image(image, first.spacing_mm, region.box)
+    working = working_image(image, first.spacing_mm, find_box(image, networks.region))
     second = None if params.fast or params.step1_only else networks.step2
     n_classes = max(len(first.classes), len(second.classes) if second else 0)
     say_memory(working.shape, n_classes)
@@ -162,7 +160,7 @@ def label_spine(
     line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
     discs = _discs(seen, line, spacing)
     shares = landmark_shares([np.array([disc.landmark for disc in discs]).reshape(-1, 5)])
-    numbering = _number(image, working, seen, line, discs, shares, region, params, known)
+    numbering = _number(image, working, seen, line, discs, shares, params, known)
     if second is not None:
         channels = np.stack([working.data, draw_odd(discs, numbering.path, working.shape)])
         answer = second.probabilities(channels, working.space)
@@ -173,7 +171,7 @@ def label_spine(
         line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
         discs = _discs(seen, line, spacing)
         shares = shares_of(discs, before, seen, spacing)
-        numbering = _number(image, working, seen, line, discs, shares, region, params, known)
+        numbering = _number(image, working, seen, line, discs, shares, params, known)
     numbers = _paint(seen, line, discs, numbering, params, spacing)
     result = SpineLabels(
         image=image, working=working, numbers=numbers, names=_names(numbering, params),
@@ -195,7 +193,6 @@ def _number(
     line: Line,
     discs: list[DiscSeen],
     shares: FloatArray,
-    region: Region,
     params: LabelParams,
     known: Known,
 ) -> Numbering:
@@ -214,8 +211,6 @@ def _number(
         places += from_discfile(known.discs, line, working.space)
     names = tuple(dict.fromkeys(name for kind in anatomies() for name in kind.disc_names))
     votes = np.zeros((len(discs), len(names)))
-    if region.parts is not None:
-        votes += votes_of_parts(region.parts, discs, working.space, names)
     if known.localizer is not None:
         votes += votes_of_localizer(known.localizer, discs, working.space, names)
     bone = seen.bone >= np.maximum(seen.disc, 0.5)

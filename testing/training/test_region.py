@@ -15,13 +15,10 @@ pytest.importorskip("torch", reason="training needs torch")
 from spinetools.infer.predictor import OnnxPredictor
 from spinetools.training import region
 from spinetools.training.nnunet_targets import DATASETS
-from spinetools.vertebrae.engines import PredictorNetwork
-from spinetools.vertebrae.grid import find_region, working_image
-from spinetools.vertebrae.parts import PARTS
+from spinetools.vertebrae.grid import working_image
 
 SHAPE = (60, 100, 120)
 BAR = (slice(20, 40), slice(30, 50), slice(None))
-LEVELS = {"sacrum": slice(0, 30), "vertebrae_L5": slice(30, 60), "vertebrae_T4": slice(60, 120)}
 
 
 def image_with_a_bar(seed: int) -> Image:
@@ -36,8 +33,7 @@ def image_with_a_bar(seed: int) -> Image:
 def volumes(tmp_path: Path) -> Path:
     """A training folder with a phantom, labelled everywhere, and a real image, below only."""
     raw = tmp_path / "nnunet" / "raw" / DATASETS[101].folder
-    levels = raw.parent / DATASETS[103].folder
-    for part in (raw / "imagesTr", raw / "labelsTr", levels / "labelsTr"):
+    for part in (raw / "imagesTr", raw / "labelsTr"):
         part.mkdir(parents=True)
     facts = {"spinetools": {"commit": "abc"}}
     (raw / "dataset.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -47,11 +43,6 @@ def volumes(tmp_path: Path) -> Path:
         labels[BAR] = 4
         if name.startswith("real"):
             labels[..., 60:] = len(DATASETS[101].classes)
-        else:
-            named = np.zeros(SHAPE, np.uint8)
-            for level, heights in LEVELS.items():
-                named[(*BAR[:2], heights)] = DATASETS[103].classes.index(level)
-            image.like(named).save(levels / "labelsTr" / f"{name}.nii.gz")
         image.save(raw / "imagesTr" / f"{name}_0000.nii.gz")
         image.like(labels).save(raw / "labelsTr" / f"{name}.nii.gz")
     return tmp_path / "nnunet"
@@ -71,8 +62,6 @@ def test_from_volumes_to_a_network_that_tells_the_bar(
     assert np.nanmax(phantom.spine) == pytest.approx(1, abs=0.01)
     share = float(np.nansum(phantom.spine)) * region.SPACING_MM**3
     assert share == pytest.approx(20 * 20 * 120 * 1.5**3, rel=0.05)
-    assert phantom.part[6, 12, [2, 12, 30]].tolist() == [4, 3, 2]
-    assert real.part.max() == 0
     assert np.isnan(real.spine[..., 20:]).all()
     assert not np.isnan(real.spine[..., :16]).any()
 
@@ -87,17 +76,12 @@ def test_from_volumes_to_a_network_that_tells_the_bar(
     # a minute's training is not enough to be sure, but to tell one from the other
     assert answer[0][~bar].mean() > answer[0][bar].mean() + 0.05
     assert answer[1][~bar].mean() < answer[1][bar].mean() - 0.05
-    found = find_region(image, PredictorNetwork(predictor, predictor.labels))
-    assert found.parts is not None
-    assert found.parts.shape == (18, 30, 36, 1 + len(PARTS))
 
 
 def test_samples_are_padded_where_nothing_is_known() -> None:
     spine = np.zeros((18, 30, 36), np.float32)
-    part = np.zeros(spine.shape, np.uint8)
-    part[8, 12] = 3
     image = np.random.default_rng(0).random(spine.shape, np.float32)
-    volume = region.Volume(image, spine, part)
+    volume = region.Volume(image, spine)
     draw = region.Sampler({"phantom": [volume]})
     for seed in range(5):
         image, target = draw(np.random.default_rng(seed))
@@ -107,7 +91,3 @@ def test_samples_are_padded_where_nothing_is_known() -> None:
         assert unknown.any()
         assert (image[0, 0].numpy()[unknown] == 0).all()
         assert (target[0, 0].numpy()[~unknown] == 1).all()
-        lumbar = target[0, region.LABELS.index("lumbar")].numpy()
-        asked = ~np.isnan(lumbar)
-        assert 0 < asked.sum() <= 36
-        assert (lumbar[asked] == 1).all()

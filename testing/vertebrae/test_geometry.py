@@ -10,7 +10,7 @@ from spinetools.image import Image, Space
 from spinetools.vertebrae.canal import coordinates, find_line
 from spinetools.vertebrae.discs import DiscSeen, find_discs, without_sacral
 from spinetools.vertebrae.finish import clean, close_canal, on_grid
-from spinetools.vertebrae.grid import find_region, isotropic, memory_gb, working_image
+from spinetools.vertebrae.grid import find_box, isotropic, memory_gb, working_image
 
 SHAPE = (50, 80, 120)
 NOTHING = tuple(np.zeros(SHAPE, np.float32) for _ in range(4))
@@ -243,24 +243,73 @@ def test_the_working_grid_is_isotropic_about_the_same_middle() -> None:
     assert middles[0] == pytest.approx(middles[1])
 
 
-def test_the_region_holds_what_the_coarse_network_finds() -> None:
-    class Coarse:
-        name, classes, spacing_mm = "coarse", ("background", "spine"), 4.0
+class Coarse:
+    """Takes for spine what is brighter than 50."""
 
-        def probabilities(self, channels: np.ndarray, space: Space) -> np.ndarray:
-            spine = (channels[0] > 50).astype(np.float32)
-            return np.stack([1 - spine, spine])
+    name, classes, spacing_mm = "coarse", ("background", "spine"), 4.0
 
-    data = np.zeros((60, 80, 100), np.float32)
-    data[20:40, 30:50, 10:90] = 100
-    image = Image(data, Space(data.shape, np.eye(4)))
-    region = find_region(image, Coarse())
-    assert region.parts is None
-    cut = working_image(image, 1.0, region.box)
-    assert np.count_nonzero(cut.data > 50) == pytest.approx(20 * 20 * 80, rel=0.02)
-    assert cut.data.size < 0.9 * data.size
+    def probabilities(self, channels: np.ndarray, space: Space) -> np.ndarray:
+        spine = (channels[0] > 50).astype(np.float32)
+        return np.stack([1 - spine, spine])
+
+
+def image_with(*bright: tuple[slice, slice, slice], step: float = 2.0) -> Image:
+    data = np.zeros((80, 100, 90), np.float32)
+    for box in bright:
+        data[box] = 100
+    return Image(data, Space(data.shape, np.diag([step, step, step, 1])))
+
+
+COLUMN = (slice(30, 45), slice(40, 60), slice(None))
+
+
+def test_the_box_holds_what_the_coarse_network_finds(caplog: pytest.LogCaptureFixture) -> None:
+    image = image_with(COLUMN)
+    with caplog.at_level("INFO", logger="spinetools"):
+        box = find_box(image, Coarse())
+    assert box is not None
+    cut = working_image(image, 1.0, box)
+    assert np.count_nonzero(cut.data > 50) == pytest.approx(30 * 40 * 180, rel=0.04)
+    # 20 mm are left on each side, and nothing is cut off above and below
+    assert cut.shape == pytest.approx((70, 80, 180), abs=8)
+    assert cut.shape[2] == 180
+    assert "the spine lies in 17 % of the image" in caplog.text
     # voxels stay where they are
     where = np.argwhere(cut.data > 50).mean(axis=0)
-    assert cut.space.to_world(where) == pytest.approx([29.5, 39.5, 49.5], abs=0.2)
-    assert find_region(image, None).box is None
-    assert memory_gb(cut.shape, 15) < memory_gb(image.shape, 15)
+    assert cut.space.to_world(where) == pytest.approx([74, 99, 89], abs=0.5)
+    assert memory_gb(cut.shape, 15) < memory_gb((160, 200, 180), 15)
+
+
+def test_the_box_is_found_in_any_orientation() -> None:
+    image = image_with((slice(60, 75), slice(10, 30), slice(None)))
+    first, second = (
+        working_image(turned, 1.5, find_box(turned, Coarse()))
+        for turned in (image, image.reorient(("I", "P", "L")))
+    )
+    assert first.shape == second.shape
+    assert first.space.to_world([0, 0, 0]) == pytest.approx(second.space.to_world([0, 0, 0]))
+    assert np.count_nonzero(second.data > 50) == pytest.approx(30 * 40 * 180 / 1.5**3, rel=0.06)
+
+
+def test_a_box_that_cannot_be_trusted_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    above = image_with((slice(30, 45), slice(40, 60), slice(10, None)))
+    with caplog.at_level("INFO", logger="spinetools"):
+        assert find_box(above, Coarse()) is None
+    assert "in 11 % of the image's height: the whole image is searched" in caplog.text
+    assert find_box(image_with(), Coarse()) is None
+    assert find_box(image_with(COLUMN), None) is None
+
+
+def test_a_bright_spot_in_the_air_widens_no_box() -> None:
+    spot = (slice(70, 78), slice(90, 98), slice(40, 48))
+    assert find_box(image_with(COLUMN, spot), Coarse()) == find_box(image_with(COLUMN), Coarse())
+
+
+def test_a_box_that_saves_nothing_is_none() -> None:
+    wide = (slice(10, 70), slice(10, 90), slice(None))
+    assert find_box(image_with(wide), Coarse()) is None
+
+
+def test_nothing_is_cut_off_a_small_image() -> None:
+    image = image_with(COLUMN, step=1.0)  # 80 × 100 × 90 mm
+    assert find_box(image, Coarse()) is None
