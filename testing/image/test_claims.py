@@ -127,6 +127,22 @@ def test_sound_extensions_are_kept_whatever_they_are(
     assert not caplog.records
 
 
+def test_extensions_may_be_empty_and_zeros_may_follow(
+    tmp_path: Path, write_raw: Raw, voxels: NDArray[np.int16], caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = write_raw(voxels, affine_for(), vox_offset=352 + 48).read_bytes()
+    block = b"\1\0\0\0" + struct.pack("<iiii8s", 8, 6, 16, 44, b"note") + bytes(24)
+    path = tmp_path / "ext.nii"
+    path.write_bytes(raw[:348] + block + raw[352:])
+    found = [(e.get_code(), e.get_content()) for e in Image.load(path).header.extensions]
+    assert found == [(6, b""), (44, b"note")]
+    assert not caplog.records
+    # nothing may be left between the last one's end and the voxels
+    exact = write_raw(voxels, affine_for(), "exact.nii", vox_offset=352 + 16).read_bytes()
+    path.write_bytes(exact[:348] + b"\1\0\0\0" + struct.pack("<ii8s", 16, 6, b"x") + exact[352:])
+    assert [e.get_content() for e in Image.load(path).header.extensions] == [b"x"]
+
+
 def test_a_flood_behind_the_voxels_ends(
     tmp_path: Path, write_raw: Raw, voxels: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
 ) -> None:
