@@ -178,7 +178,11 @@ def note(row: dict[str, str]) -> None:
     """Put a row into the table, in the place of an earlier one of the same Python and system."""
     path = RESULTS / "install.tsv"
     rows = read_tsv(path) if path.is_file() else []
-    kept = [old for old in rows if (old["python"], old["system"]) != (row["python"], row["system"])]
+    kept = [
+        {name: old.get(name, "n/a") for name in row}  # written before there was such a column
+        for old in rows
+        if (old["python"], old["system"]) != (row["python"], row["system"])
+    ]
     write_tsv(path, sorted([*kept, row], key=lambda r: [int(n) for n in r["python"].split(".")]))
 
 

@@ -1,4 +1,4 @@
-"""How container.py calls a builder of images, with one that only says how it was called."""
+"""container.py, with a builder of images that only says how it was called; install.py's table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import container
+import install
 
 if sys.platform == "win32":
     pytest.skip("users of containers are told by numbers", allow_module_level=True)
@@ -110,6 +111,22 @@ def test_a_part_takes_the_place_of_what_it_had(
         container.keep([{"part": part, **container.row("step", clock=clock)}])
     rows = container.read_tsv(tmp_path / "container.tsv")
     assert [(row["part"], row["time, s"]) for row in rows] == [("image", "2"), ("build", "3")]
+
+
+def test_an_older_table_gets_the_new_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "RESULTS", tmp_path)
+    for row in (
+        {"python": "3.10.13", "system": "Linux", "MB": "1"},
+        {"python": "3.9.2", "system": "Linux", "MB": "2", "tests": "5 passed"},
+        {"python": "3.10.13", "system": "Linux", "MB": "3", "tests": "6 passed"},
+    ):
+        install.note(row)
+        if row["python"] == "3.9.2":
+            assert install.read_tsv(tmp_path / "install.tsv")[1]["tests"] == "n/a"
+    rows = install.read_tsv(tmp_path / "install.tsv")
+    assert [(row["python"], row["MB"]) for row in rows] == [("3.9.2", "2"), ("3.10.13", "3")]
 
 
 def test_the_clock_measures_the_step_and_not_itself(tmp_path: Path) -> None:
