@@ -90,6 +90,23 @@ def test_a_coarser_grid_does_not_alias() -> None:
     np.testing.assert_allclose(result.data[2:-2], 0.5, atol=0.02)
 
 
+def test_a_coarser_grid_smooths_as_its_voxels_are_wide() -> None:
+    point = np.zeros((61, 3, 3), np.float32)
+    point[30] = 1
+    result = resample_to_spacing(Image(point, Space(point.shape, np.eye(4))), (61 / 15, 1, 1))
+    # full width at half maximum of the Gaussian: what the new voxel is wider, in quadrature
+    step = 61 / 15
+    sigma = np.sqrt(step**2 - 1) / 2.355
+    places = np.arange(15) * step + (step - 1) / 2
+    low = np.floor(places)
+    grey = [np.exp(-((x - 30) ** 2) / 2 / sigma**2) for x in (low, low + 1)]
+    expected = (
+        (grey[0] * (low + 1 - places) + grey[1] * (places - low)) / sigma / np.sqrt(2 * np.pi)
+    )
+    np.testing.assert_allclose(result.data[:, 1, 1], expected, atol=0.002)
+    assert result.data[7, 1, 1] > 0.2
+
+
 def test_volume_of_a_ball_is_kept() -> None:
     radius = 8.0
     centre = SPACE.to_world(np.asarray(SPACE.shape) / 2)
