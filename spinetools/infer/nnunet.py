@@ -166,7 +166,13 @@ class NnunetPredictor:
         """Voxel size that it reads; empty: nnU-Net resamples by itself."""
         return self._entry.spacing_mm if self._entry is not None else ()
 
-    def predict(self, array: npt.NDArray[np.generic], spacing_mm: Sequence[float]) -> F32:
+    def predict(
+        self,
+        array: npt.NDArray[np.generic],
+        spacing_mm: Sequence[float],
+        *,
+        mean_sd: tuple[float, float] | None = None,  # nnU-Net normalises by itself
+    ) -> F32:
         """Return the probability of each label in each voxel, see the protocol.
 
         A network of regions, which overlap, gives the probability that nnU-Net's drawing of them

@@ -60,7 +60,13 @@ class Predictor(Protocol):
     def spacing_mm(self) -> tuple[float, ...]:
         """Voxel size that it reads; empty where it resamples by itself."""
 
-    def predict(self, array: npt.NDArray[np.generic], spacing_mm: Sequence[float]) -> F32:
+    def predict(
+        self,
+        array: npt.NDArray[np.generic],
+        spacing_mm: Sequence[float],
+        *,
+        mean_sd: tuple[float, float] | None = None,
+    ) -> F32:
         """Return the probability of each label in each voxel.
 
         Parameters
@@ -70,6 +76,10 @@ class Predictor(Protocol):
             ``orientation`` says. One channel may be given as (X, Y, Z).
         spacing_mm
             Voxel size along X, Y, Z.
+        mean_sd
+            Mean and standard deviation to normalise by, for an array that was cut out of a larger
+            image: a model that is made for zero mean and unit deviation takes these instead of the
+            array's own. Others, and nnU-Net's own predictor, take no notice.
 
         Returns
         -------
@@ -200,6 +210,8 @@ class OnnxPredictor:
         array: npt.NDArray[np.generic],
         spacing_mm: Sequence[float],
         finish: Finish | None = None,
+        *,
+        mean_sd: tuple[float, float] | None = None,
     ) -> F32:
         """Return the probability of each label in each voxel, see :class:`Predictor`.
 
@@ -208,7 +220,7 @@ class OnnxPredictor:
         """
         full = with_channels(array, self.n_channels)
         check_spacing(self.name, spacing_mm, self.spacing_mm)
-        prepared = self._normalised(full)
+        prepared = self._normalised(full, mean_sd)
         output = sliding_window(
             prepared,
             mirrored(self._run, self._mirrored),
@@ -238,13 +250,17 @@ class OnnxPredictor:
             )
         return output
 
-    def _normalised(self, full: npt.NDArray[np.generic]) -> F32:
+    def _normalised(
+        self, full: npt.NDArray[np.generic], mean_sd: tuple[float, float] | None
+    ) -> F32:
         card = self.card
         result: F32 = full.astype(np.float32)
         for number, channel in enumerate(result):
             if not self._to_normalise(number):
                 continue
-            if card.normalisation in WHOLE:
+            if card.normalisation == ZSCORE and mean_sd is not None:
+                result[number] = zscore(channel, *mean_sd)
+            elif card.normalisation in WHOLE:
                 result[number] = WHOLE[card.normalisation](channel)
             elif card.normalisation in OF_SLICE:
                 change = OF_SLICE[card.normalisation]
@@ -321,9 +337,14 @@ def mirrored(run: Run, axes: Sequence[int]) -> Run:
     return averaged
 
 
-def zscore(channel: F32) -> F32:
-    """Bring a volume to zero mean and unit standard deviation, as nnU-Net does by default."""
-    result: F32 = (channel - channel.mean()) / max(float(channel.std()), 1e-8)
+def zscore(channel: F32, mean: float | None = None, sd: float | None = None) -> F32:
+    """Bring a volume to zero mean and unit standard deviation, as nnU-Net does by default.
+
+    ``mean`` and ``sd`` are those of the image that it was cut out of (default: its own).
+    """
+    mean = float(channel.mean()) if mean is None else mean
+    sd = float(channel.std()) if sd is None else sd
+    result: F32 = (channel - np.float32(mean)) / np.float32(max(sd, 1e-8))
     return result
 
 
@@ -343,7 +364,8 @@ def sigmoid(part: F32) -> F32:
 
 
 #: Normalisations by what they look at: the whole volume, a slice (with its pixel size), a tile.
-WHOLE: dict[str, Callable[[F32], F32]] = {"none": lambda channel: channel, "zscore": zscore}
+ZSCORE = "zscore"
+WHOLE: dict[str, Callable[[F32], F32]] = {"none": lambda channel: channel, ZSCORE: zscore}
 OF_SLICE: dict[str, Callable[[F32, float], F32]] = {"local_contrast": normalise.local_contrast}
 OF_TILE: dict[str, Callable[[F32], F32]] = {"patch_contrast": normalise.patch_contrast}
 #: What makes probabilities of the output.

@@ -70,14 +70,16 @@ class PredictorNetwork:
         """Voxel size that it was trained at, mm."""
         return float(self.predictor.spacing_mm[0]) if self.predictor.spacing_mm else _OWN_SPACING_MM
 
-    def probabilities(self, channels: F32, space: Space) -> F32:
+    def probabilities(
+        self, channels: F32, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> F32:
         """Return the probability of each class, see :class:`Network`."""
         codes = tuple(self.predictor.orientation) or CODES
         turned = reorient_array(np.moveaxis(channels, 0, -1), CODES, codes)
         given = np.moveaxis(turned, -1, 0)
         axes = [CODES.index(_upright(code)) for code in codes]
         spacing = [space.spacing[axis] for axis in axes]
-        answer = self.predictor.predict(given, spacing)
+        answer = self.predictor.predict(given, spacing, mean_sd=mean_sd)
         back = reorient_array(np.moveaxis(answer, 0, -1), codes, CODES)
         return self._in_order(np.moveaxis(back, -1, 0))
 

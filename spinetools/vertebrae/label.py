@@ -147,13 +147,15 @@ def label_spine(
     """
     params, known = params or LabelParams(), known or Known()
     first = networks.step1
-    working = working_image(image, first.spacing_mm, find_box(image, networks.region))
+    box = find_box(image, networks.region)
+    working = working_image(image, first.spacing_mm, box)
+    mean_sd = None if box is None else (float(image.data.mean()), float(image.data.std()))
     second = None if params.fast or params.step1_only else networks.step2
     n_classes = max(len(first.classes), len(second.classes) if second else 0)
     say_memory(working.shape, n_classes)
     spacing = first.spacing_mm
 
-    answer = first.probabilities(working.data[None], working.space)
+    answer = first.probabilities(working.data[None], working.space, mean_sd)
     steps = {"step1": working.like(hard_classes(answer))} if params.keep_steps else {}
     seen = read_step1(answer)
     del answer
@@ -163,7 +165,7 @@ def label_spine(
     numbering = _number(image, working, seen, line, discs, shares, params, known)
     if second is not None:
         channels = np.stack([working.data, draw_odd(discs, numbering.path, working.shape)])
-        answer = second.probabilities(channels, working.space)
+        answer = second.probabilities(channels, working.space, mean_sd)
         if params.keep_steps:
             steps["step2"] = working.like(hard_classes(answer))
         before, seen = seen, read_step2(answer)

@@ -30,7 +30,9 @@ class Network(Protocol):
         """Voxel size that it was trained at, mm."""
         ...
 
-    def probabilities(self, channels: F32, space: Space) -> F32:
+    def probabilities(
+        self, channels: F32, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> F32:
         """Return the probability of each class in each voxel.
 
         Parameters
@@ -40,6 +42,9 @@ class Network(Protocol):
             else it reads.
         space
             The grid.
+        mean_sd
+            Of the image's intensities, where the channels were cut out of a larger image:
+            normalised as the whole was, a part looks as it did there.
 
         Returns
         -------

@@ -105,6 +105,20 @@ def test_normalisations(make_model: Make, volume: F32) -> None:
         found(3, "magic")
 
 
+def test_a_part_is_normalised_as_the_image_that_it_was_cut_from(
+    make_model: Make, volume: F32
+) -> None:
+    """With the whole's mean and deviation a part looks as it does in the whole; others don't care."""
+    part, mean_sd = volume[:5], (float(volume.mean()), float(volume.std()))
+
+    def found(normalisation: str) -> F32:
+        model = OnnxPredictor(make_model(card_of(3, normalisation=normalisation)))
+        return model.predict(part, ONE_MM, mean_sd=mean_sd)[0]
+
+    np.testing.assert_allclose(found("zscore"), zscore(volume)[:5], atol=1e-5)
+    np.testing.assert_allclose(found("none"), part, atol=1e-5)
+
+
 def test_activations(make_model: Make, volume: F32) -> None:
     logits = np.stack([volume, -2 * volume]) / 100
     for name, function in (("softmax", softmax), ("sigmoid", sigmoid)):

@@ -97,7 +97,9 @@ class Oracle:
     def classes(self) -> tuple[str, ...]:
         return STEP1 if self.step == "step1" else STEP2
 
-    def probabilities(self, channels: F32, space: Space) -> F32:
+    def probabilities(
+        self, channels: F32, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> F32:
         assert channels.shape[1:] == space.shape
         assert len(channels) == (1 if self.step == "step1" else 2)
         numbers = self._numbers(space)

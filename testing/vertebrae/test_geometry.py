@@ -248,7 +248,9 @@ class Coarse:
 
     name, classes, spacing_mm = "coarse", ("background", "spine"), 4.0
 
-    def probabilities(self, channels: np.ndarray, space: Space) -> np.ndarray:
+    def probabilities(
+        self, channels: np.ndarray, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> np.ndarray:
         spine = (channels[0] > 50).astype(np.float32)
         return np.stack([1 - spine, spine])
 

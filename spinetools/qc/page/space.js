@@ -83,7 +83,8 @@ QC.space = {
       // cut open from the patient's right, so that the cord is seen in its place
       viewer.setClipPlane([0, 270, 0]);
       viewer.setClipPlaneColor([0, 0, 0, 0]);
-      viewer.setRenderAzimuthElevation(this.SIDES.right, 8);
+      viewer.setRenderAzimuthElevation(this.SIDES.right, this.ELEVATION);
+      viewer.setScale(this.scaleOf(volume.image));
       this.show();
     });
     this.setLayout(this.layout);
@@ -246,11 +247,22 @@ QC.space = {
     this.fit();
   },
 
+  // The library shows 80 % of the volume's half diagonal above and below its middle: less than a
+  // long spine is high.
+  scaleOf(part) {
+    const extent = this.affineOf(part).map((row) =>
+      [0, 1, 2].reduce((sum, axis) => sum + Math.abs(row[axis]) * part.shape[axis], 0));
+    const tilt = (this.ELEVATION * Math.PI) / 180;
+    const high = extent[2] * Math.cos(tilt) + Math.max(extent[0], extent[1]) * Math.sin(tilt);
+    return Math.min(1, (0.8 * Math.hypot(...extent)) / (1.04 * high));
+  },
+
+  ELEVATION: 8,
   SIDES: { front: 180, back: 0, right: 90, left: 270 },
 
   look(name) {
     if (!this.viewer) return;
-    this.viewer.setRenderAzimuthElevation(this.SIDES[name], 8);
+    this.viewer.setRenderAzimuthElevation(this.SIDES[name], this.ELEVATION);
   },
 
   // As large as its box, in the screen's own pixels.
