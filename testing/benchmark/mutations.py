@@ -141,7 +141,7 @@ def main() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    rows = {row["part"]: row for row in read_tsv(RESULTS)} if RESULTS.exists() else {}
+    rows: dict[str, dict[str, str]] = {}
     for name in args.parts or PARTS:
         drawn = draw(PARTS[name], args.count or PARTS[name].count, args.seed, args.only)
         if args.again:
@@ -151,10 +151,11 @@ def main() -> None:
         outcomes = try_all(replace(PARTS[name], expression=args.k), drawn, args.kept)
         rows[name] = row_of(name, args.seed, outcomes)
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
-    order = [rows[name] for name in PARTS if name in rows]
+    print(markdown(list(rows.values())))
     if not (args.only or args.again or args.k):
-        write_tsv(RESULTS, order)
-    print(markdown(order))
+        before = {row["part"]: row for row in read_tsv(RESULTS)} if RESULTS.exists() else {}
+        rows = {**before, **rows}
+        write_tsv(RESULTS, [rows[name] for name in PARTS if name in rows])
 
 
 def draw(part: Part, count: int, seed: int, only: str | None = None) -> list[tuple[str, Mutant]]:

@@ -233,8 +233,12 @@ def test_doubts_are_said(
     assert re.search(said, caplog.text)
 
 
+@pytest.mark.parametrize("fields", [{}, {"sform_code": 0}, {"qform_code": 0}])
 def test_a_sound_header_says_nothing(
-    write_raw: Raw, voxels: NDArray[np.int16], caplog: pytest.LogCaptureFixture
+    fields: dict[str, int],
+    write_raw: Raw,
+    voxels: NDArray[np.int16],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    load_volume(write_raw(voxels, affine_for(degrees=(10, 20, 30))))
+    load_volume(write_raw(voxels, affine_for(degrees=(10, 20, 30)), **fields))
     assert not caplog.records

@@ -275,6 +275,15 @@ def test_a_half_turn_stored_with_rounding_is_a_rotation(
     assert Image.load(path).space.nib_codes == ("A", "R", "I")
 
 
+@pytest.mark.parametrize("stored", [0, 2, -7])
+def test_a_side_that_is_none_is_written_as_one(
+    stored: float, voxels: NDArray[np.int16], write_raw: Raw, tmp_path: Path
+) -> None:
+    path = write_raw(voxels, affine_for(), pixdim=[stored, *SPACING, 0, 0, 0, 0])
+    saved = nib.load(Image.load(path).save(tmp_path / "saved.nii")).header
+    assert float(saved["pixdim"][0]) == 1
+
+
 def test_slice_timing_stays_only_where_it_is_right(
     voxels: NDArray[np.int16], tmp_path: Path
 ) -> None:

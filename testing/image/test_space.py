@@ -137,3 +137,22 @@ def test_cropped_may_reach_beyond() -> None:
     wide = space.cropped((-2, 0, 1), (7, 6, 5))
     assert wide.shape == (9, 6, 4)
     np.testing.assert_allclose(wide.to_world((2, 0, 0)), space.to_world((0, 0, 1)))
+
+
+def test_grids_differ_where_their_last_voxels_lie_apart() -> None:
+    first = Space((11, 5, 5), np.eye(4))
+    for step, same in ((0.95e-4, True), (1.05e-4, False)):  # ten steps to the last voxel
+        other = Space((11, 5, 5), np.diag([1 + step, 1, 1, 1]))
+        assert first.same_as(other, atol=1e-3) is same
+
+
+@pytest.mark.parametrize(("moved_mm", "same"), [(0.009, True), (0.012, False)])
+def test_images_of_one_grid_lie_to_a_hundredth_of_a_millimetre(moved_mm: float, same: bool) -> None:
+    affine = np.eye(4)
+    affine[0, 3] = moved_mm
+    first, second = Space((4, 5, 6), np.eye(4)), Space((4, 5, 6), affine)
+    if same:
+        first.check_same(second)
+    else:
+        with pytest.raises(SpaceMismatch, match="positions in the scanner"):
+            first.check_same(second)
