@@ -68,7 +68,8 @@ install_package() {
 
 check_shell_scripts() {
     if command -v shellcheck >/dev/null; then
-        shellcheck .ci/run batch_processing.sh docs/process_subject.sh docs/process_bids.sh testing/run.sh
+        shellcheck .ci/run batch_processing.sh docs/process_subject.sh docs/process_bids.sh testing/run.sh \
+            testing/benchmark/container_base.sh
     else
         echo "shellcheck is not installed: skipped"
     fi
