@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import coverage_table
 import mutants
 
 SOURCE = '''"""A module."""
@@ -80,3 +81,26 @@ def test_lines_around_a_line() -> None:
     assert mutants.around(SOURCE, 5) == (range(5, 6), None)
     assert mutants.around(SOURCE, 10) == (range(10, 11), range(8, 17))
     assert mutants.around("def f():\n    x = [\n        1,\n    ]\n", 3)[0] == range(2, 5)
+
+
+def test_the_table_of_coverage_adds_up() -> None:
+    def file(lines: int, run: int, branches: int = 0, taken: int = 0) -> dict[str, object]:
+        counts = (lines, run, branches, taken)
+        return {"summary": dict(zip(coverage_table.COUNTS, counts, strict=True))}
+
+    rows = coverage_table.rows_of(
+        {
+            "files": {
+                "/x/spinetools/labels.py": file(10, 9),
+                "spinetools/image/space.py": file(20, 20, 8, 6),
+                "spinetools\\image\\dicom\\seg.py": file(30, 15, 2, 0),
+                "spinetools/image/__init__.py": file(0, 0),
+            }
+        }
+    )
+    found = {row["package"]: (row["lines"], row["%"], row["% of branches"]) for row in rows}
+    assert found == {
+        "(top)": ("10", "90.0", "n/a"),
+        "image": ("50", "70.0", "60.0"),
+        "all": ("60", "73.3", "60.0"),
+    }

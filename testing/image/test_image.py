@@ -280,8 +280,9 @@ def test_a_side_that_is_none_is_written_as_one(
     stored: float, voxels: NDArray[np.int16], write_raw: Raw, tmp_path: Path
 ) -> None:
     path = write_raw(voxels, affine_for(), pixdim=[stored, *SPACING, 0, 0, 0, 0])
-    saved = nib.load(Image.load(path).save(tmp_path / "saved.nii")).header
-    assert float(saved["pixdim"][0]) == 1
+    # nibabel's reader would mend it silently
+    saved = geometry_bits(Image.load(path).save(tmp_path / "saved.nii"))
+    assert np.frombuffer(saved["pixdim"], np.float32)[0] == 1
 
 
 def test_slice_timing_stays_only_where_it_is_right(

@@ -146,10 +146,16 @@ def test_training_goes_on_from_an_exported_model(tmp_path: Path) -> None:
         torch.testing.assert_close(other(samples), net(samples), atol=2e-2, rtol=0)
 
 
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("windows")
+    write_shards(phantom_windows(3, seed=5), folder, "phantom", "abc")
+    return folder
+
+
 @pytest.mark.parametrize("kernel", list(cord.RECIPES))
-def test_a_batch_of_patches_is_normalised_and_labelled(kernel: str, tmp_path: Path) -> None:
-    write_shards(phantom_windows(3, seed=5), tmp_path / "windows", "phantom", "abc")
-    groups, _ = cord.read_shards(tmp_path / "windows")
+def test_a_batch_of_patches_is_normalised_and_labelled(kernel: str, windows: Path) -> None:
+    groups, _ = cord.read_shards(windows)
     recipe = cord.RECIPES[kernel]
     images, cords = cord.Sampler(groups, recipe)(np.random.default_rng(0))
     assert images.shape == cords.shape == (recipe.batch, 1, *recipe.augmentation.patch)
