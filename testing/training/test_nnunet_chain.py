@@ -203,7 +203,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no checkpoint; st_train makes it"):
         export_model(Layout(tmp_path), 101, 0, tmp_path / "m.onnx", Release())
     if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="no CUDA device"):
+        with pytest.raises(ModelError, match="sees 0 CUDA devices"):
             train(Layout(tmp_path), 101, 0, Run(device="cuda"))
 
 
