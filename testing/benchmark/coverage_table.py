@@ -24,12 +24,13 @@ def rows_of(content: Mapping[str, Any]) -> list[dict[str, str]]:
     sums: dict[str, Counter[str]] = {}
     for file, measured in content["files"].items():
         parts = PurePosixPath(file.replace("\\", "/")).parts
-        inside = parts[parts.index("spinetools") + 1 :]
+        # what ships with the package lies beside it, in data/
+        inside = parts[parts.index("spinetools") + 1 :] if "spinetools" in parts else parts
         package = inside[0] if len(inside) > 1 else "(top)"
         for name in (package, "all"):
             counts = sums.setdefault(name, Counter())
             counts.update({key: measured["summary"][key] for key in COUNTS})
-    order = sorted(sums.keys() - {"all"})
+    order = sorted(name for name, counts in sums.items() if name != "all" and counts[COUNTS[0]])
     return [_row(name, sums[name]) for name in [*order, "all"]]
 
 

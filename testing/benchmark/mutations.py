@@ -90,12 +90,12 @@ PARTS = {
             "testing/cli/test_st_crop_image.py",
             "testing/cli/test_st_label_utils.py",
         ),
-        100,
+        80,
     ),
     "dicom": Part(
         ("spinetools/image/dicom/*.py",),
         ("testing/image/dicom", "testing/cli/test_dicom.py"),
-        40,
+        20,
     ),
 }
 
@@ -128,7 +128,7 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *sys.argv])
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
-    parser.add_argument("-count", type=int, help="mutants of a part (default: 60 to 100)")
+    parser.add_argument("-count", type=int, help="mutants of a part (default: 20 to 80)")
     parser.add_argument("-seed", type=int, default=1)
     parser.add_argument("-only", help="only places of files whose name has this")
     parser.add_argument("-again", type=Path, help="only the survivors that this file lists")
