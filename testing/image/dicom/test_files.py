@@ -129,7 +129,8 @@ def test_what_is_no_zip_and_no_dicom(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("hello")
     (folder / ".DS_Store").write_text("noise")
     assert "a folder with 1 files of which none is DICOM" in refused(folder, tmp_path)
-    assert "of which none is DICOM" in refused(zipped(folder, tmp_path / "d.zip"), tmp_path)
+    said = refused(zipped(folder, tmp_path / "d.zip"), tmp_path)
+    assert "a zip with 1 files of which none is DICOM" in said
     assert "does not exist" in refused(tmp_path / "missing.zip", tmp_path)
     assert "does not exist" in refused(f"{tmp_path}/missing.zip#3", tmp_path)
 
