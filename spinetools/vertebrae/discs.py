@@ -47,6 +47,9 @@ CLEAR, FAINT = 0.5, 0.25
 _L5_S, _CALLED = 1 + LANDMARK_DISCS.index("disc_L5_S"), 0.5
 #: S1–S2 is less deep than L5–S1 by more than this.
 _SACRAL_DEPTH = 0.9
+#: What is shallower and narrower than these shares of the disc above it, with L5–S about there, is
+#: what is left of S1–S2: L5–S1 itself is about as large as L4–L5.
+_RUDIMENT_DEPTH, _RUDIMENT_WIDTH = 0.75, 0.65
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,12 +332,19 @@ def with_faint(discs: Sequence[DiscSeen], faint: Sequence[DiscSeen]) -> list[Dis
     return sorted(result, key=lambda disc: disc.s)
 
 
+def _is_rudiment(disc: DiscSeen, above: DiscSeen) -> bool:
+    return (
+        disc.depth <= _RUDIMENT_DEPTH * above.depth and disc.width <= _RUDIMENT_WIDTH * above.width
+    )
+
+
 def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
     """Leave out discs within the sacrum: S1–S2, where it is seen, looks like L5–S1.
 
     Where a network calls several discs L5–S, the uppermost is; one below is left out if it is no
     deeper than :data:`_SACRAL_DEPTH` of that one, or cut off by the image, so that L5–S is not lost
-    to an error at L4–L5.
+    to an error at L4–L5. A much smaller disc below one called L5–S, or called so itself, is left
+    out whatever it is called.
 
     Parameters
     ----------
@@ -344,6 +354,9 @@ def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
     called = [i for i, disc in enumerate(discs) if disc.landmark[_L5_S] >= _CALLED]
     if not called:
         return list(discs)
+    for i in range(max(called[0], 1), len(discs)):
+        if _is_rudiment(discs[i], discs[i - 1]) and not {i - 1, i}.isdisjoint(called):
+            return without_sacral(discs[:i])
     first = discs[called[0]]
     sacral = {
         i for i in called[1:]

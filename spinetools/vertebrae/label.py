@@ -219,7 +219,9 @@ def _number(
     masks = Masks(bone, seen.cord + seen.canal >= 0.5, seen.cord >= 0.5)
     axes = working.space.affine[:3, :3] / np.asarray(working.space.spacing)
     shape = measure(discs, masks, line, spacing, axes)
-    evidence = Evidence(tuple(discs), shares, top, bottom, tuple(places), votes, names, shape)
+    cut = np.isnan([disc.height for disc in discs])
+    heard = np.where(cut[:, None], np.nan, shares)
+    evidence = Evidence(tuple(discs), heard, top, bottom, tuple(places), votes, names, shape)
     numbering = solve(evidence, params.evidence, params.variants)
     if not params.variants:
         return numbering

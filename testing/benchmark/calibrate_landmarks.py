@@ -29,11 +29,11 @@ from spinetools.training.nnunet_bids import LabelParams, read_pair
 from spinetools.training.nnunet_phantom import VIEWS, phantom_samples
 from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.canal import find_line
-from spinetools.vertebrae.classes import read_step1
 from spinetools.vertebrae.discs import DiscSeen, find_discs
 from spinetools.vertebrae.engines import load_networks
 from spinetools.vertebrae.grid import working_image
 from spinetools.vertebrae.networks import Networks
+from spinetools.vertebrae.reading import read_step1
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -108,7 +108,7 @@ def test_normalisations(make_model: Make, volume: F32) -> None:
 def test_a_part_is_normalised_as_the_image_that_it_was_cut_from(
     make_model: Make, volume: F32
 ) -> None:
-    """With the whole's mean and deviation a part looks as it does in the whole; others don't care."""
+    """With the whole's mean and deviation a part looks as it does in the whole."""
     part, mean_sd = volume[:5], (float(volume.mean()), float(volume.std()))
 
     def found(normalisation: str) -> F32:

@@ -141,12 +141,12 @@ def test_what_lies_beside_the_canal_does_not_move_the_line() -> None:
     assert both.seen == alone.seen
 
 
-def disc_of(s: float, depth: float, sacral: float) -> DiscSeen:
+def disc_of(s: float, depth: float, sacral: float, width: float = 40.0) -> DiscSeen:
     """A disc that the network calls L5–S to this share."""
     nowhere = np.zeros(3)
     landmark = np.array([1 - sacral, 0, 0, 0, sacral])
     return DiscSeen(
-        np.zeros((1, 3), np.intp), nowhere, nowhere, nowhere, s, depth, 40.0, 8.0, 0.9, landmark
+        np.zeros((1, 3), np.intp), nowhere, nowhere, nowhere, s, depth, width, 8.0, 0.9, landmark
     )
 
 
@@ -164,6 +164,18 @@ def test_the_sacrum_s_own_disc_is_kept() -> None:
     # L4–L5 taken for L5–S1: the one below is as deep, and stays
     wrong = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.6), disc_of(70, 35, 0.97)]
     assert without_sacral(wrong) == wrong
+
+
+@pytest.mark.parametrize("called", [0.0, 0.97])
+def test_a_rudiment_below_l5_s_is_none_whatever_it_is_called(called: float) -> None:
+    lumbar = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.1), disc_of(70, 34, 0.9 - called / 2)]
+    assert without_sacral([*lumbar, disc_of(95, 23, called, width=24)]) == lumbar
+    # as wide as the others it may be L5–S1, below an L4–L5 taken for it
+    whole = [*lumbar, disc_of(95, 32, called, width=39)]
+    assert without_sacral(whole) == whole
+    # far from anything called L5–S a small disc is a small disc
+    thoracic = [disc_of(0, 35, 0.0), disc_of(35, 23, 0.0, width=24), disc_of(70, 34, 0.9)]
+    assert without_sacral(thoracic) == thoracic
 
 
 # -- the last touches -----------------------------------------------------------------------------

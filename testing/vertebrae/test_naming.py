@@ -105,6 +105,17 @@ def test_without_a_landmark_the_confidence_is_low_and_the_truth_is_listed() -> N
     assert names(8, 11) in [c.names for c in (result.chosen, *result.alternatives)]
 
 
+def test_what_a_cut_disc_is_called_does_not_count() -> None:
+    """The uppermost is called T12–L1, and is T11–T12, cut by the image."""
+    evidence = seen(16, 22)
+    evidence.landmarks[0] = [0.04, 0, 0, 0.95, 0.01]
+    heard = solve(evidence).chosen.probability
+    evidence.landmarks[0] = np.nan
+    result = solve(evidence)
+    assert result.chosen.names == names(16, 22)
+    assert result.chosen.probability > max(heard, 0.9)
+
+
 def test_one_wrong_landmark_is_outvoted() -> None:
     evidence = seen(0, 22)
     shares = evidence.landmarks.copy()
