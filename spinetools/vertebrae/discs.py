@@ -278,13 +278,15 @@ def _measured(
     # the nearest to the midline: a disc may be seen in two halves
     middle = np.abs(aside) <= np.abs(aside).min() + max(3.0, 0.15 * np.ptp(aside))
     back = away[middle][np.argmin(ahead[middle])]
+    # along the disc's own plane: a cervical disc rises backwards by a third of its height and more
+    along = front - normal * float(front @ normal)
     # area of the plane that the disc covers, from that of its shadow on the axial plane
     area = len(np.unique(group[:, :2], axis=0)) * spacing**2 / max(abs(float(normal[2])), 0.3)
     return DiscSeen(
         voxels=group,
         centre=centre,
         normal=normal,
-        back=centre + front * float(back @ front),
+        back=centre + along * (float(back @ front) / float(along @ front)),
         s=float(s[0]),
         depth=_extent(ahead, spacing) if not _cut(group, 1, shape) else np.nan,
         width=_extent(aside, spacing) if not _cut(group, 0, shape) else np.nan,
