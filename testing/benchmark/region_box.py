@@ -4,9 +4,9 @@
 
 Simulated spines in random fields of view, contrasts and noise, each also as a slab of some sagittal
 slices and as a tiny image; and the real images that somebody labelled, where ../shared/real is
-beside the checkout or $SPINETOOLS_REAL_DATA names it. Prints a table and writes
-results/region_box.tsv. The constants in spinetools/vertebrae/grid.py were chosen with -seed 7001
--subjects 6 and -use train; what is published is -seed 7002 and -use test.
+beside the checkout or $SPINETOOLS_REAL_DATA names it. Prints each image and a table, which is
+written to results/region_box.tsv. The constants in spinetools/vertebrae/grid.py were chosen with
+-seed 7001 -subjects 6 and -use train; what is published is -seed 7002 and -use test.
 """
 
 from __future__ import annotations
@@ -132,6 +132,7 @@ def summary(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             for key in ("spine inside", "image left")
         )
         result.append({
+            "method": "spine_region",
             "images": kind,
             "count": str(len(some)),
             "spine inside, least": number(float(inside.min()), 2) + " %",
@@ -148,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("-model", type=Path, help="ONNX file (default: the installed one)")
     parser.add_argument("-seed", type=int, default=7002, help="of the simulated spines")
-    parser.add_argument("-subjects", type=int, default=5, help="12 fields of view each")
+    parser.add_argument("-subjects", type=int, default=3, help="12 fields of view each")
     parser.add_argument("-use", choices=("test", "train"), default="test", help="real images")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
@@ -162,8 +163,9 @@ def main() -> None:
         for case in source:
             rows.append(measure(case, network))
             print("\t".join(rows[-1].values()), file=sys.stderr, flush=True)
-    print(markdown(summary(rows)))
-    write_tsv(args.o / "region_box.tsv", rows)
+    table = summary(rows)
+    print(markdown(table))
+    write_tsv(args.o / "region_box.tsv", table)
 
 
 if __name__ == "__main__":
