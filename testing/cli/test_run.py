@@ -120,8 +120,8 @@ def test_handlers_are_put_back_and_threads_may_run_commands(
 
 # -- real processes ----------------------------------------------------------------------------
 
-_SAVES_FOREVER = """
-import argparse, sys
+_SAVES_SLOWLY = """
+import argparse, sys, time
 from pathlib import Path
 from spinetools.cli._parser import StParser
 from spinetools.cli._run import execute
@@ -131,8 +131,7 @@ def run(args):
     with atomic_path("new/a.txt") as temporary:
         temporary.write_text("half")
         print("ready", flush=True)
-        while True:
-            pass
+        time.sleep(120)  # not for ever: a test that fails leaves it behind
 
 execute(StParser("st_x", "x"), run, [])
 """
@@ -143,12 +142,10 @@ execute(StParser("st_x", "x"), run, [])
     [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)],
 )
 def test_signals_leave_no_temporary_file(number: int, code: int, tmp_path: Path) -> None:
-    # the tests themselves may run under nohup, which hands "SIGHUP is ignored" on to children
-    code_with_default = (
-        f"import signal\nsignal.signal({int(number)}, signal.SIG_DFL)\n"
-        if number != signal.SIGINT
-        else ""
-    ) + _SAVES_FOREVER
+    # the tests themselves may run under nohup or in the background of a script, which hand "is
+    # ignored" on to children
+    usual = "signal.default_int_handler" if number == signal.SIGINT else "signal.SIG_DFL"
+    code_with_default = f"import signal\nsignal.signal({int(number)}, {usual})\n" + _SAVES_SLOWLY
     process = subprocess.Popen(
         [sys.executable, "-c", code_with_default], cwd=tmp_path, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
@@ -164,7 +161,7 @@ def test_signals_leave_no_temporary_file(number: int, code: int, tmp_path: Path)
 
 
 def test_nohup_keeps_a_command_alive(tmp_path: Path) -> None:
-    code = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + _SAVES_FOREVER
+    code = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + _SAVES_SLOWLY
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
