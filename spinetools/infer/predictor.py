@@ -363,8 +363,9 @@ def sigmoid(part: F32) -> F32:
     return result
 
 
-#: Normalisations by what they look at: the whole volume, a slice (with its pixel size), a tile.
+#: The normalisation that a part of an image takes from the whole.
 ZSCORE = "zscore"
+#: Normalisations by what they look at: the whole volume, a slice (with its pixel size), a tile.
 WHOLE: dict[str, Callable[[F32], F32]] = {"none": lambda channel: channel, ZSCORE: zscore}
 OF_SLICE: dict[str, Callable[[F32, float], F32]] = {"local_contrast": normalise.local_contrast}
 OF_TILE: dict[str, Callable[[F32], F32]] = {"patch_contrast": normalise.patch_contrast}

@@ -98,7 +98,7 @@ def make_trainer(layout: Layout, number: int, fold: int | str, run: Run) -> Spin
     trainer = SpineTrainer(
         {**plans, "continue_training": False}, CONFIGURATION, fold, description, device
     )
-    trainer.set_real_share(run.real_share)
+    trainer.real_share = run.real_share
     if run.steps is not None:
         trainer.set_steps(run.steps)
     return trainer

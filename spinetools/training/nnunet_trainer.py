@@ -65,6 +65,7 @@ class SpineTrainer(nnUNetTrainer):
         self.probabilistic_oversampling = True
         self.save_every = 1
         self.iteration = 0
+        #: Share of the cases that is drawn from images, the rest from the digital spine.
         self.real_share: float | None = None
         if self.on_cpu:
             self.initial_lr, self.weight_decay = 2e-3, 1e-4
@@ -75,10 +76,6 @@ class SpineTrainer(nnUNetTrainer):
     def on_cpu(self) -> bool:
         """Whether the CPU's habits hold."""
         return bool(self.device.type == "cpu")
-
-    def set_real_share(self, share: float | None) -> None:
-        """Draw this share of the cases from images, the rest from the digital spine."""
-        self.real_share = share
 
     def set_steps(self, steps: int) -> None:
         """Train for these many iterations in all, rounded up to whole epochs."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from conftest import Coded
-from oracle import Flaws, anatomy_of, cascade, truth_on
+from oracle import Cascade, Flaws, Oracle, anatomy_of, cascade, truth_on
 
 from spinetools.errors import InputError, ModelError, NoSpineError
 from spinetools.image import Image, Space, resample_to_spacing
@@ -151,6 +152,45 @@ def test_step_1_only(models: Path, lumbar: Coded) -> None:
     real, said = np.isin(truth.data, bones), result.on_input.data == 102
     assert 2 * np.count_nonzero(real & said) / (real.sum() + said.sum()) > 0.97
     assert set(result.steps) == {"step1"}
+
+
+class Sees:
+    """Takes for spine whatever is not zero."""
+
+    name, classes, spacing_mm = "sees", ("background", "spine"), 4.0
+
+    def probabilities(
+        self, channels: np.ndarray, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> np.ndarray:
+        spine = (channels[0] > 0.5).astype(np.float32)
+        return np.stack([1 - spine, spine])
+
+
+class Listens(Oracle):
+    """Notes what it is given."""
+
+    given: ClassVar[list[tuple[tuple[int, ...], tuple[float, float] | None]]] = []
+
+    def probabilities(
+        self, channels: np.ndarray, space: Space, mean_sd: tuple[float, float] | None = None
+    ) -> np.ndarray:
+        self.given.append((space.shape, mean_sd))
+        return super().probabilities(channels, space, mean_sd)
+
+
+def test_a_part_is_normalised_as_the_whole(truth: tuple[Image, dict[int, str]]) -> None:
+    structures, names = truth
+    image = structures.astype(np.float32)
+    listens = Listens(structures, names, anatomy_of(SUBJECT), "step1", spacing_mm=2.0)
+    networks = Cascade(listens, None)
+    Listens.given.clear()
+    whole = label_spine(image, networks)
+    part = label_spine(image, replace(networks, region=Sees()))
+    (all_of_it, nothing), (less, mean_sd) = Listens.given
+    assert nothing is None
+    assert np.prod(less) < np.prod(all_of_it)
+    assert mean_sd == pytest.approx((image.data.mean(), image.data.std()), rel=1e-5)
+    assert (part.on_input.data == whole.on_input.data).mean() > 0.999
 
 
 # -- where networks are wrong ---------------------------------------------------------------------
