@@ -8,18 +8,23 @@ the digital spine in every contrast and from the real images marked for training
     python -m spinetools.training.cord export -kernel 2d -o runs/cord
 
 ``train`` goes on from the last checkpoint. The same command runs on CUDA where there is one.
+With ``-without errsm11 gm9418`` these images are left out, so that a network which has not seen
+them can be measured on them; it has a folder of its own, ``export`` the same option and a
+``-model``.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from spinetools.errors import InputError
 from spinetools.infer.normalise import patch_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
@@ -157,8 +162,28 @@ def train(args: argparse.Namespace) -> None:
     """Train a network to ``-steps`` in all."""
     torch.manual_seed(args.seed)
     recipe = RECIPES[args.kernel]
-    groups, _ = read_shards(args.o / "windows")
-    run_training(network(recipe), Sampler(groups, recipe), args.o / args.kernel, args)
+    groups, _ = read_groups(args.o, args.without)
+    run_training(network(recipe), Sampler(groups, recipe), folder_of(args), args)
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Return where the checkpoints of a network lie."""
+    apart = ["without", *args.without] if args.without else []
+    folder: Path = args.o / "-".join([args.kernel, *apart])
+    return folder
+
+
+def read_groups(folder: Path, without: Sequence[str]) -> tuple[dict[str, list[Window]], list[str]]:
+    """Return the windows by group but those left out, and the commits that made them."""
+    groups, commits = read_shards(folder / "windows")
+    for part in without:
+        if not any(part in name for name in groups):
+            raise InputError(
+                f"-without {part}: no group of windows has that in its name; there are "
+                + ", ".join(groups)
+            )
+    kept = {n: windows for n, windows in groups.items() if not any(p in n for p in without)}
+    return kept, commits
 
 
 def network(recipe: Recipe) -> UNet:
@@ -166,13 +191,14 @@ def network(recipe: Recipe) -> UNet:
     return UNet(len(recipe.augmentation.patch), recipe.features, norm=recipe.norm)
 
 
-def export_model(folder: Path, kernel: str, output: Path, version: str) -> None:
+def export_model(args: argparse.Namespace, output: Path) -> None:
     """Write the trained network as ONNX with its card inside."""
+    kernel, version = args.kernel, args.model_version
     recipe = RECIPES[kernel]
-    state = load_checkpoint(folder / kernel)
+    state = load_checkpoint(folder_of(args))
     net = network(recipe)
     net.load_state_dict(state["net"])
-    groups, commits = read_shards(folder / "windows")
+    groups, commits = read_groups(args.o, args.without)
     settings = recipe.augmentation
     axes = " ".join("xyz"[: len(settings.patch)])
     card = ModelCard(
@@ -202,14 +228,16 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__, "runs/cord", 12000)
     parser.add_argument("-kernel", choices=tuple(RECIPES), default="2d")
     parser.add_argument("-paintings", type=int, default=1500, help="windows painted, 3 images each")
+    parser.add_argument("-without", nargs="+", default=[], metavar="PART", help="leave out images")
     args = parse(parser, argv)
     if args.action == "prepare":
         prepare(args.real, args.o, args.paintings, args.seed)
     elif args.action == "train":
         train(args)
     else:
-        model = args.model or Path(f"data/models/cord_{args.kernel}.onnx")
-        export_model(args.o, args.kernel, model, args.model_version)
+        if args.without and args.model is None:
+            raise InputError("-without needs a -model: what is trained in part ships nowhere")
+        export_model(args, args.model or Path(f"data/models/cord_{args.kernel}.onnx"))
 
 
 if __name__ == "__main__":

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from spinetools.vertebrae.anatomy import Anatomy
+from spinetools.vertebrae.arches import Bools, Heights, Ints, flow, name_orphans, return_arches
 from spinetools.vertebrae.canal import FloatArray, Line, coordinates
 from spinetools.vertebrae.discs import DiscSeen
 from spinetools.vertebrae.naming import Path
-
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int16]
 
 #: A body reaches so far round the line between its discs, as a share of their depth.
 _BODY_SHARE = 0.62
@@ -33,11 +29,6 @@ _SEED_MARGIN = 0.12
 _NEAR_MM = 8.0
 #: Where C1 begins above the disc C2–C3 (its ring), and where the dens is, mm in a mean body.
 _C1_RING_MM, _DENS_HALF_MM, _DENS_FRONT_MM = 17.0, 6.0, (2.0, 14.0)
-#: An arch without its body is named from this size; it hangs down by this share of how far it
-#: lies behind the canal, and lies within this distance of where it is expected, mm.
-_LEAST_ARCH_MM3, _HANG, _MOST_ARCH_MM = 60.0, 0.6, 24.0
-#: Arches hang from this far behind the canal's middle on, mm.
-_HANG_FROM_MM = 8.0
 #: Discs that were not seen are thought of up to this far beyond the image, mm.
 _BEYOND_MM = 15.0
 
@@ -151,16 +142,17 @@ def name_vertebrae(
     if planes[0].index == 0:
         _mark_top(columns, seeds, bone, planes[0], scale, line, spacing)
     owner = _owners(seeds, masks)
-    places = _middles(planes, anatomy, scale, line)
+    heights = Heights(_middles(planes, anatomy, scale, line), anatomy, line, spacing)
     # where all bone is one mask, names meet at the height of the discs rather than half-way
-    hills = _hills(bone, places, line, spacing) if len(masks) == 1 else None
+    hills = heights.hills(bone) if len(masks) == 1 else None
     for i, mask in enumerate(masks):
-        here = _flow(mask, np.where(mask & (owner == i)[seeds], seeds, 0).astype(np.int16), hills)
-        if len(masks) > 1:
-            _name_orphans(here, mask, np.flatnonzero(owner == i), places, line, spacing)
+        here = flow(mask, np.where(mask & (owner == i)[seeds], seeds, 0).astype(np.int16), hills)
+        if hills is not None:
+            return_arches(here, heights, hills)
+        name_orphans(here, mask, np.flatnonzero(owner == i), heights, hills)
         result[mask] = here[mask]
     result[(columns > 0) & bone] = columns[(columns > 0) & bone]
-    result = _flow(bone, result)
+    result = flow(bone, result)
     _adopt(result, bone, spacing)
     return result
 
@@ -265,67 +257,6 @@ def _middles(planes: Sequence[Plane], anatomy: Anatomy, scale: float, line: Line
     inner: FloatArray = np.interp(wanted, at, s)
     inner += np.minimum(wanted - at[0], 0) + np.maximum(wanted - at[-1], 0)
     return inner
-
-
-def _name_orphans(
-    here: Ints,
-    mask: Bools,
-    owned: npt.NDArray[np.intp],
-    places: FloatArray,
-    line: Line,
-    spacing: float,
-) -> None:
-    """Name the pieces of a mask that no body reaches, by where they lie along the canal; in place.
-
-    At the image's upper end an arch is seen without its body. Odd and even masks hold every other
-    vertebra: the next ones above and below count too.
-    """
-    if not len(owned):
-        return
-    parts = cc3d.connected_components(mask & (here == 0), connectivity=26)
-    wanted = set(owned.tolist())
-    if len(owned) > 1:
-        wanted |= {int(owned[0]) - 2, int(owned[-1]) + 2}
-    numbers = np.array(sorted(n for n in wanted if 1 <= n <= len(places)))
-    for number, box in enumerate(ndimage.find_objects(parts), start=1):
-        if box is None:
-            continue
-        piece = parts[box] == number
-        if piece.sum() * spacing**3 < _LEAST_ARCH_MM3:
-            continue
-        voxels = np.argwhere(piece) + [side.start for side in box]
-        s, _, front, _ = coordinates(line, voxels.mean(axis=0)[None] * spacing)
-        # spinous processes hang down behind the canal
-        expected = places[numbers - 1] + _HANG * np.clip(-float(front[0]), 0, 25)
-        nearest = int(np.argmin(np.abs(expected - float(s[0]))))
-        if abs(expected[nearest] - float(s[0])) < _MOST_ARCH_MM:
-            here[box][piece] = numbers[nearest]
-
-
-def _hills(bone: Bools, places: FloatArray, line: Line, spacing: float) -> npt.NDArray[np.uint8]:
-    """Draw a landscape that is low at the height of each vertebra and high between them."""
-    voxels = np.argwhere(bone)
-    s, _, front, _ = coordinates(line, voxels * spacing)
-    # what lies behind the canal hangs down
-    s -= _HANG * np.clip(-front - _HANG_FROM_MM, 0, 25)
-    level = np.interp(s, places, np.arange(len(places)))
-    hills = np.zeros(bone.shape, np.uint8)
-    height = np.abs(level - np.rint(level))
-    # the sacrum's wings reach up beside the last free vertebra: even ground between the two
-    height[level > len(places) - 2] = 0.5
-    hills[tuple(voxels.T)] = (200 * height).astype(np.uint8)
-    return hills
-
-
-def _flow(mask: Bools, seeds: Ints, hills: npt.NDArray[np.uint8] | None = None) -> Ints:
-    """Let names spread within a mask, each as fast as the other, from low to high ground."""
-    inside = np.where(mask, seeds, 0)
-    if not inside.any():
-        return inside.astype(np.int16)
-    spread: Any = watershed  # untyped
-    ground = np.zeros(mask.shape, np.uint8) if hills is None else hills
-    result: Ints = spread(ground, inside, mask=mask).astype(np.int16)
-    return result
 
 
 def _adopt(result: Ints, bone: Bools, spacing: float) -> None:

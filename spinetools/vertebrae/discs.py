@@ -20,6 +20,8 @@ Indices = npt.NDArray[np.intp]
 _MOST_SPREAD_MM = 4.3
 #: Nor does it reach further across its plane: discs merged by a bridge do, mm.
 _MOST_THICKNESS_MM = 17.0
+#: The same where the voxels are wide at one height only: a high or bulging disc is no two.
+_ALONE_SPREAD_MM, _ALONE_THICKNESS_MM = 6.0, 24.0
 #: Two pieces nearer than this along the spine are parts of one disc; discs are 13 mm apart or more.
 _SAME_DISC_MM = 6.0
 #: What is smaller is no disc, mm³ (a cervical disc has 700) …
@@ -167,6 +169,8 @@ def _split(group: Indices, line: Line, spacing: float) -> list[Indices]:
         return [group]
     middles = _wide_heights(residual, spacing)
     if len(middles) < 2:
+        if residual.std() <= _ALONE_SPREAD_MM and thickness <= _ALONE_THICKNESS_MM:
+            return [group]
         low, high = np.percentile(residual, (10, 90))
         middles = np.array([low, high])
     nearest = np.argmin(np.abs(residual[:, None] - middles), axis=1)

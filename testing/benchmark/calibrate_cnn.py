@@ -1,12 +1,17 @@
 """At which probability the CNN's mean area is right: the thresholds of the model's card.
 
-    python testing/benchmark/calibrate_cnn.py [-kernel 2d] [-seeds 3] [-write]
+    python testing/benchmark/calibrate_cnn.py [-kernel 2d] [-seeds 3] [-unseen ONNX …] [-write]
 
 Each image marked ``train`` and each protocol of the simulated spine is segmented once; its
 probability is cut at a range of thresholds, and where the mean area of the slices that count is
 that of the truth, the image's bias is zero. A contrast's threshold has zero mean bias over its
 images, real and simulated ones weighing alike. ``-write`` puts the thresholds into the model's card
 (``spinetools.training.set_thresholds``). Images marked ``test`` are not looked at.
+
+A network draws the images that it has learnt from as their raters drew them, and other ones not.
+``-unseen`` names networks of the same recipe that were trained without some of the patients
+(``spinetools.training.cord train -without``): each training image is measured by the first of them
+whose card does not name it.
 """
 
 from __future__ import annotations
@@ -14,8 +19,9 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +31,7 @@ from spinetools.deepseg import DeepsegParams, segment_cord
 from spinetools.deepseg.params import NETWORKS, Contrast
 from spinetools.errors import NoSpineError
 from spinetools.image import Image, load_mask, load_volume
+from spinetools.models.card import read_card
 from spinetools.models.store import find_model
 from spinetools.phantom import make_phantom
 from spinetools.training.set_thresholds import set_thresholds
@@ -55,6 +62,9 @@ def main() -> None:
     parser.add_argument("-kernel", choices=tuple(NETWORKS), default="2d")
     parser.add_argument("-model", help="network (default: the one of the kernel)")
     parser.add_argument("-seeds", type=int, default=3, help="subjects a protocol (default 3)")
+    parser.add_argument(
+        "-unseen", nargs="+", default=[], help="networks trained without some images"
+    )
     parser.add_argument("-write", action="store_true", help="put the thresholds into the card")
     args = parser.parse_args()
     logging.getLogger("spinetools").setLevel(logging.ERROR)
@@ -62,7 +72,7 @@ def main() -> None:
     print("image", *(f"{t:.2f}" for t in THRESHOLDS), "soft", "unbiased", sep="\t")
     biases: dict[str, dict[bool, list[FloatArray]]] = {}
     for sample in samples(args.seeds):
-        found = bias_of(sample, params)
+        found = bias_of(sample, params_for(sample, params, args.unseen))
         if found is None:
             print(f"{sample.name}\tfailed")
             continue
@@ -113,6 +123,17 @@ def sample_of(
     areas = share.reorient(RAS).data[:, :, slices].sum(axis=(0, 1), dtype=float) * pixel_mm2
     known: dict[str, Contrast] = {"t1": "t1", "t2": "t2", "t2s": "t2s", "dwi": "dwi"}
     return Sample(name, real, known[contrast], image, slices, areas)
+
+
+def params_for(sample: Sample, params: DeepsegParams, unseen: Sequence[str]) -> DeepsegParams:
+    """Choose the network that has not learnt from a real image."""
+    if not sample.real or not unseen:
+        return params
+    for model in unseen:
+        learnt = read_card(Path(model)).training["data"]
+        if not any(sample.name in group for group in learnt):
+            return replace(params, model=model)
+    raise SystemExit(f"{sample.name}: each network of -unseen has learnt from it")
 
 
 def bias_of(sample: Sample, params: DeepsegParams) -> tuple[FloatArray, float] | None:

@@ -89,6 +89,14 @@ def test_a_disc_is_measured(tilt: float) -> None:
     assert found.back[1:] == pytest.approx([37.5, 60 - 12.5 * tilt], abs=1.5)
 
 
+@pytest.mark.parametrize("height", [15, 18])
+def test_a_high_disc_is_one(height: int) -> None:
+    whole = slab(60, height)
+    (found,) = discs_in(whole)
+    assert len(found.voxels) == np.count_nonzero(whole)
+    assert found.height == pytest.approx(height, abs=1.5)
+
+
 @pytest.mark.parametrize("tilt", [0.0, 0.35])
 def test_discs_that_have_grown_together_are_split(tilt: float) -> None:
     bridge = np.zeros(SHAPE, bool)

@@ -193,6 +193,34 @@ def test_a_part_is_normalised_as_the_whole(truth: tuple[Image, dict[int, str]]) 
     assert (part.on_input.data == whole.on_input.data).mean() > 0.999
 
 
+@pytest.mark.parametrize(
+    ("seed", "levels"), [(4, (14.6, 25.5)), (5, (14.6, 25.5)), (6, (8.2, 20.1)), (7, (2.1, 12.3))]
+)
+def test_arches_in_a_few_sagittal_slices_are_named(seed: int, levels: tuple[float, float]) -> None:
+    """They are cut off from their bodies; some touch their neighbour's arch only."""
+    subject = make_subject(seed, "normal")
+    space = place_grid(subject, Protocol("t2", (2, 2, 2), (18, 150, 0), levels, 18), None)
+    structures, names = truth_on(subject, space)
+    image = Image(structures, space)
+    networks = cascade(image, names, anatomy_of(subject), Flaws(), None, 2.0)
+    result = label_spine(image.astype(np.float32), networks, LabelParams(fast=True))
+    behind = np.zeros(image.shape, bool)
+    canal = [value for value, name in names.items() if name in ("spinal_canal", "spinal_cord")]
+    for z in range(image.shape[2]):
+        there = np.argwhere(np.isin(structures[:, :, z], canal))
+        if len(there):
+            behind[:, : int(there[:, 1].min()), z] = True
+    found = result.on_input.data
+    numbers = {name: number for number, name in result.names.items()}
+    seen = 0
+    for value, name in names.items():
+        arch = behind & (structures == value)
+        if name.startswith("vertebrae") and arch.sum() * 8 > 1000:  # mm³
+            assert (found[arch] == numbers[name]).mean() > 0.75, name
+            seen += 1
+    assert seen >= 9
+
+
 # -- where networks are wrong ---------------------------------------------------------------------
 
 
