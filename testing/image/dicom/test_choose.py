@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from dicom_maker import NAME, Study
 
 from spinetools.errors import InputError
 from spinetools.image.dicom.choose import choose, describe
+from spinetools.image.dicom.convert import _pick
 from spinetools.image.dicom.files import DicomFiles
-from spinetools.image.dicom.series import Series, find_series
+from spinetools.image.dicom.series import Series, _orientation, find_series
 from spinetools.image.dicom.weighting import weighting
 
 SAGITTAL = np.array([[0, 0, -4, 20], [-1, 0, 0, 30], [0, -1, 0, 40], [0, 0, 0, 1.0]])
@@ -140,6 +143,70 @@ def test_descriptions_are_shown_without_the_patients_name(tmp_path: Path) -> Non
     study.add(voxels(), AXIAL, 2, f"t2 {NAME.split('^')[0].upper()}, LaMancha\x07\n\x1b[31m")
     (one,) = series_of(study)
     assert one.description == "t2 ***, *** [31m"
+
+
+def converted(folder: Path, name: str, **account: object) -> Path:
+    """An image as dcm2niix leaves it, with what it says of it."""
+    nib.Nifti1Image(np.zeros((4, 4, 3), np.int16), np.eye(4)).to_filename(folder / f"{name}.nii")
+    (folder / f"{name}.json").write_text(json.dumps(account), encoding="utf-8")
+    return folder / f"{name}.nii"
+
+
+def test_of_a_magnitude_and_its_phases_the_magnitude_is_taken(
+    tmp_path: Path, messages: Messages
+) -> None:
+    converted(tmp_path, "a", EchoTime=0.01, ImageType=["ORIGINAL", "PRIMARY", "P"])
+    wanted = converted(tmp_path, "b", EchoTime=0.01, ImageType=["ORIGINAL", "PRIMARY", "M"])
+    converted(tmp_path, "c_ph", EchoTime=0.01)
+    assert _pick(tmp_path, None, "exam#4") == (wanted, 2)
+    assert "exam#4: its magnitude is taken" in messages()
+    assert _pick(tmp_path, 3, "exam#4") == (tmp_path / "c_ph.nii", 3)
+    with pytest.raises(InputError, match=r"exam#4 gives 3 images: there is no exam#4\.4"):
+        _pick(tmp_path, 4, "exam#4")
+
+
+def test_of_several_echoes_none_is_taken(tmp_path: Path, messages: Messages) -> None:
+    late = converted(tmp_path, "a", EchoTime=0.02)
+    early = converted(tmp_path, "b", EchoTime=0.01)
+    with pytest.raises(InputError, match="several echoes or directions"):
+        _pick(tmp_path, None, "exam")
+    assert "exam.1  axial, 4 × 4 × 3, 1 × 1 × 1 mm, echo time 10 ms" in messages()
+    assert [_pick(tmp_path, n, "exam")[0] for n in (1, 2)] == [early, late]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 0, 0, 0, 1, 0], (1, 0, 0, 0, 1, 0)),
+        ([1, 0, 0, 0, 1], ()),
+        ([1, 0, 0, 0, 1, 0, 0], ()),
+        ([1, 0, 0, 0, 1, float("nan")], ()),
+        ([1, 0, 0, 1, 0, 0], ()),
+        (["x"] * 6, ()),
+        (None, ()),
+    ],
+)
+def test_directions_are_six_numbers_of_two_axes(values: object, expected: tuple[int, ...]) -> None:
+    assert _orientation({"ImageOrientationPatient": values}) == expected
+
+
+@pytest.mark.parametrize(
+    ("image_type", "reason"),
+    [
+        (("ORIGINAL", "PRIMARY", "M"), ""),
+        (("DERIVED", "PRIMARY", "M"), "worked out from others (derived)"),
+        (("DERIVED", "PRIMARY", "P"), "worked out from others (derived)"),
+        (("ORIGINAL", "PRIMARY", "PHASE"), "phases, not magnitudes"),
+        (("ORIGINAL", "P", "M"), ""),
+    ],
+)
+def test_what_a_series_was_made_from(
+    tmp_path: Path, image_type: tuple[str, ...], reason: str
+) -> None:
+    study = Study(tmp_path / "exam")
+    study.add(voxels(6), SAGITTAL, 3, "t2", "t2", image_type)
+    (one,) = series_of(study)
+    assert one.unfit == reason
 
 
 @pytest.mark.parametrize(
