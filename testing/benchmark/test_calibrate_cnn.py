@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from spinetools.deepseg import DeepsegParams
 from spinetools.errors import ModelError
 from spinetools.infer.onnx import OnnxModel
-from spinetools.models.card import ModelCard
+from spinetools.models.card import ModelCard, read_card
 from spinetools.training.set_thresholds import main, set_thresholds
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -79,3 +81,33 @@ def test_as_a_script(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
         set_thresholds(model, {"any": 1.5})
     with pytest.raises(ModelError):
         set_thresholds(Path(__file__), {"any": 0.5})
+
+
+def test_a_real_image_is_measured_by_a_network_that_has_not_seen_it(
+    model: Path, tmp_path: Path
+) -> None:
+    def trained(name: str, *groups: str) -> str:
+        made = onnx.load(model)
+        card = replace(read_card(model), training={"data": dict.fromkeys(groups, 1)})
+        del made.metadata_props[:]
+        for key, text in card.to_metadata().items():
+            made.metadata_props.add(key=key, value=text)
+        onnx.save(made, str(tmp_path / name))
+        return str(tmp_path / name)
+
+    networks = [
+        trained("a.onnx", "phantom t2", "cord/errsm11_T2w"),
+        trained("b.onnx", "phantom t2", "cord/errsm18_T2w"),
+    ]
+    params = DeepsegParams("2d", None, threshold=-1)
+
+    def chosen(name: str, real: bool = True) -> str | None:
+        sample = calibrate_cnn.Sample(name, real, "t2", None, np.zeros(1, int), np.zeros(1))
+        return calibrate_cnn.params_for(sample, params, networks).model
+
+    assert chosen("errsm18_T2w") == networks[0]
+    assert chosen("errsm11_T2w") == networks[1]
+    assert chosen("t2_3d_501", real=False) is None
+    networks.pop(0)
+    with pytest.raises(SystemExit, match="errsm18_T2w: each network of -unseen has learnt from it"):
+        chosen("errsm18_T2w")

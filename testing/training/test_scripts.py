@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 onnx = pytest.importorskip("onnx", reason="training needs onnx")
 
-from spinetools.errors import ModelError  # noqa: E402
+from spinetools.errors import InputError, ModelError  # noqa: E402
 from spinetools.infer.onnx import OnnxModel  # noqa: E402
 from spinetools.models.card import read_card  # noqa: E402
 from spinetools.models.registry import shipped_folder  # noqa: E402
@@ -94,6 +94,17 @@ def test_patch_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "2d").rename(tmp_path / "old")
     cord.main(["train", *at, "-steps", "1", "-init", str(model)])
     assert loop.load_checkpoint(tmp_path / "2d")["step"] == 1
+
+    # a network that has not seen some images, beside
+    left_out = ["-without", "errsm11", "spider"]
+    cord.main(["train", *at, *left_out, "-steps", "1"])
+    assert loop.load_checkpoint(tmp_path / "2d-without-errsm11-spider")["step"] == 1
+    with pytest.raises(InputError, match="-without needs a -model"):
+        cord.main(["export", *at, *left_out])
+    cord.main(["export", *at, *left_out, "-model", str(model)])
+    assert set(read_card(model).training["data"]) == {GROUPS[1], GROUPS[3]}
+    with pytest.raises(InputError, match=r"-without errsm99: no group .* there are .*phantom t2"):
+        cord.main(["train", *at, "-without", "errsm99"])
 
 
 def test_slice_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
