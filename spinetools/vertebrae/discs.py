@@ -23,7 +23,7 @@ _MOST_THICKNESS_MM = 17.0
 #: The same where the voxels are wide at one height only: a high or bulging disc is no two.
 _ALONE_SPREAD_MM, _ALONE_THICKNESS_MM = 6.0, 24.0
 #: Two pieces nearer than this along the spine are parts of one disc; discs are 13 mm apart or more.
-_SAME_DISC_MM = 6.0
+_SAME_DISC_MM, _TWO_DISCS_MM = 6.0, 12.0
 #: What is smaller is no disc, mm³ (a cervical disc has 700) …
 _LEAST_VOLUME_MM3 = 40.0
 #: … nor what is this much smaller than those near it.
@@ -344,13 +344,18 @@ def _is_rudiment(disc: DiscSeen, above: DiscSeen) -> bool:
     )
 
 
+def _is_crumb(disc: DiscSeen, below: DiscSeen) -> bool:
+    """Whether a disc is a piece of the one below: nearer than two discs are, and much smaller."""
+    return below.s - disc.s < _TWO_DISCS_MM and _is_rudiment(disc, below)
+
+
 def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
     """Leave out discs within the sacrum: S1–S2, where it is seen, looks like L5–S1.
 
     Where a network calls several discs L5–S, the uppermost is; one below is left out if it is no
     deeper than :data:`_SACRAL_DEPTH` of that one, or cut off by the image, so that L5–S is not lost
     to an error at L4–L5. A much smaller disc below one called L5–S, or called so itself, is left
-    out whatever it is called.
+    out whatever it is called, and with it what lies below, unless it is a crumb of that.
 
     Parameters
     ----------
@@ -362,7 +367,8 @@ def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
         return list(discs)
     for i in range(max(called[0], 1), len(discs)):
         if _is_rudiment(discs[i], discs[i - 1]) and not {i - 1, i}.isdisjoint(called):
-            return without_sacral(discs[:i])
+            crumb = i + 1 < len(discs) and _is_crumb(discs[i], discs[i + 1])
+            return without_sacral([*discs[:i], *(discs[i + 1 :] if crumb else [])])
     first = discs[called[0]]
     sacral = {
         i for i in called[1:]

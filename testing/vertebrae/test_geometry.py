@@ -182,6 +182,9 @@ def test_a_rudiment_below_l5_s_is_none_whatever_it_is_called(called: float) -> N
     # as wide as the others it may be L5–S1, below an L4–L5 taken for it
     whole = [*lumbar, disc_of(95, 32, called, width=39)]
     assert without_sacral(whole) == whole
+    # a crumb of L5–S1 above it takes nothing with it
+    four = [disc_of(0, 35, 0.0), disc_of(35, 36, 0.1), disc_of(70, 34, 0.9)]
+    assert without_sacral([*four[:2], disc_of(62, 15, 0.9, width=12), four[2]]) == four
     # far from anything called L5–S a small disc is a small disc
     thoracic = [disc_of(0, 35, 0.0), disc_of(35, 23, 0.0, width=24), disc_of(70, 34, 0.9)]
     assert without_sacral(thoracic) == thoracic
