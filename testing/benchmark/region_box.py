@@ -5,7 +5,9 @@
 Simulated spines in random fields of view, contrasts and noise, each also as a slab of some sagittal
 slices and as a tiny image; and the real images that somebody labelled, where ../shared/real is
 beside the checkout or $SPINETOOLS_REAL_DATA names it. Prints each image and a table, which is
-written to results/region_box.tsv. The constants in spinetools/vertebrae/grid.py were chosen with
+written to results/region_box.tsv. -labels instead labels the real images by step 1, in the box and
+as a whole, and writes how alike the labels inside the box are to results/region_labels.tsv. The
+constants in spinetools/vertebrae/grid.py were chosen with
 -seed 7001 -subjects 6 and -use train; what is published is -seed 7002 and -use test.
 """
 
@@ -28,9 +30,10 @@ from spinetools.image.points import load_labels
 from spinetools.infer.predictor import OnnxPredictor
 from spinetools.models.store import find_model
 from spinetools.training.nnunet_phantom import Sample, phantom_samples
-from spinetools.vertebrae.engines import REGION_OVERLAP, PredictorNetwork
-from spinetools.vertebrae.grid import CODES, find_box, working_space
+from spinetools.vertebrae.engines import REGION_OVERLAP, PredictorNetwork, load_networks
+from spinetools.vertebrae.grid import CODES, find_box, working_image, working_space
 from spinetools.vertebrae.networks import Network
+from spinetools.vertebrae.reading import hard_classes
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -122,6 +125,34 @@ def measure(case: Case, network: Network) -> dict[str, str]:
     }
 
 
+def alike(case: Case, region: Network, step1: Network) -> dict[str, str] | None:
+    """Compare step 1's labels in the box with those that the whole image gives there.
+
+    None where the whole image is searched.
+    """
+    box = find_box(case.image, region)
+    if box is None:
+        return None
+    cut = working_image(case.image, step1.spacing_mm, box)
+    whole = working_image(case.image, step1.spacing_mm)
+    data = case.image.data
+    some = hard_classes(
+        step1.probabilities(cut.data[None], cut.space, (float(data.mean()), float(data.std())))
+    )
+    every = hard_classes(step1.probabilities(whole.data[None], whole.space))
+    start = np.rint(whole.space.to_voxel(cut.space.to_world(np.zeros(3)))).astype(int)
+    there = every[tuple(slice(a, a + n) for a, n in zip(start, cut.shape, strict=True))]
+    same = (some == there) & (some > 0)
+    dice = 2 * same.sum() / ((some > 0).sum() + (there > 0).sum())
+    kept = (there > 0).sum() / (every > 0).sum()
+    return {
+        "image": case.name,
+        "image left": number(100 * some.size / every.size, 0) + " %",
+        "Dice of the labels inside": number(float(dice), 4),
+        "of all labels inside": number(100 * float(kept), 1) + " %",
+    }
+
+
 def summary(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return a row a kind of image."""
     result = []
@@ -151,12 +182,20 @@ def main() -> None:
     parser.add_argument("-seed", type=int, default=7002, help="of the simulated spines")
     parser.add_argument("-subjects", type=int, default=3, help="12 fields of view each")
     parser.add_argument("-use", choices=("test", "train"), default="test", help="real images")
+    parser.add_argument("-labels", action="store_true", help="compare step 1's labels")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
     predictor = OnnxPredictor(args.model or find_model("spine_region"), overlap=REGION_OVERLAP)
     network = PredictorNetwork(predictor, predictor.labels)
     rows = []
     folder = real_folder()
+    if args.labels and folder is not None:
+        step1 = load_networks(fast=False, one_step=True).step1
+        found = (alike(case, network, step1) for case in real(folder, args.use))
+        rows = [row for row in found if row is not None]
+        print(markdown(rows))
+        write_tsv(args.o / "region_labels.tsv", rows)
+        return
     sources = [simulated(args.seed, args.subjects)]
     sources += [real(folder, args.use)] if folder is not None else []
     for source in sources:
