@@ -168,8 +168,8 @@ def train(args: argparse.Namespace) -> None:
 
 def folder_of(args: argparse.Namespace) -> Path:
     """Return where the checkpoints of a network lie."""
-    apart = ["without", *args.without] if args.without else []
-    folder: Path = args.o / "-".join([args.kernel, *apart])
+    apart = ["without", *sorted(args.without)] if args.without else []
+    folder: Path = args.o / "-".join([args.kernel, *apart]).replace("/", "_")
     return folder
 
 
@@ -183,6 +183,8 @@ def read_groups(folder: Path, without: Sequence[str]) -> tuple[dict[str, list[Wi
                 + ", ".join(groups)
             )
     kept = {n: windows for n, windows in groups.items() if not any(p in n for p in without)}
+    if without and not kept:
+        raise InputError(f"-without {' '.join(without)} leaves nothing to learn from")
     return kept, commits
 
 

@@ -5,10 +5,10 @@
 Simulated spines in random fields of view, contrasts and noise, each also as a slab of some sagittal
 slices and as a tiny image; and the real images that somebody labelled, where ../shared/real is
 beside the checkout or $SPINETOOLS_REAL_DATA names it. Prints each image and a table, which is
-written to results/region_box.tsv. -labels instead labels the real images by step 1, in the box and
-as a whole, and writes how alike the labels inside the box are to results/region_labels.tsv. The
-constants in spinetools/vertebrae/grid.py were chosen with
--seed 7001 -subjects 6 and -use train; what is published is -seed 7002 and -use test.
+written to results/region_box.tsv. -labels instead labels the real images (or those named) by
+step 1, in the box and as a whole, and writes how alike the labels inside the box are to
+results/region_labels.tsv. The constants in spinetools/vertebrae/grid.py were chosen with -seed 7001
+-subjects 6 and -use train; what is published is -seed 7002 and -use test.
 """
 
 from __future__ import annotations
@@ -182,17 +182,19 @@ def main() -> None:
     parser.add_argument("-seed", type=int, default=7002, help="of the simulated spines")
     parser.add_argument("-subjects", type=int, default=3, help="12 fields of view each")
     parser.add_argument("-use", choices=("test", "train"), default="test", help="real images")
-    parser.add_argument("-labels", action="store_true", help="compare step 1's labels")
+    parser.add_argument("-labels", nargs="*", metavar="IMAGE", help="compare step 1's labels")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
     predictor = OnnxPredictor(args.model or find_model("spine_region"), overlap=REGION_OVERLAP)
     network = PredictorNetwork(predictor, predictor.labels)
     rows = []
     folder = real_folder()
-    if args.labels and folder is not None:
-        step1 = load_networks(fast=False, one_step=True).step1
-        found = (alike(case, network, step1) for case in real(folder, args.use))
-        rows = [row for row in found if row is not None]
+    if args.labels is not None:
+        if folder is None:
+            sys.exit("-labels compares real images, and there are none")
+        step1 = load_networks(one_step=True).step1
+        cases = (c for c in real(folder, args.use) if not args.labels or c.name in args.labels)
+        rows = [row for case in cases if (row := alike(case, network, step1)) is not None]
         print(markdown(rows))
         write_tsv(args.o / "region_labels.tsv", rows)
         return
