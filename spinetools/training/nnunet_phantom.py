@@ -28,9 +28,9 @@ from spinetools.phantom import (
 
 FloatArray = npt.NDArray[np.float64]
 
-#: The networks' voxel size, mm: cord (7 mm) and discs (4 mm and more) are some voxels wide, and a
-#: patch that two CPU cores take in under a second holds four lumbar vertebrae.
-SPACING_MM = 1.5
+#: The networks' voxel size, mm: worn discs (4 mm) are some voxels high, and a patch that a CPU core
+#: takes in under two seconds holds four lumbar vertebrae. (Up to version 1.2 of step 1 it was 1.5.)
+SPACING_MM = 1.25
 #: A case of the digital spine is called so.
 PREFIX = "phantom_"
 #: Painted beyond the cord's line: right and left, behind and in front, mm.
@@ -87,12 +87,12 @@ VIEWS = (
     View("lumbar", _MIXED, (40, 164), (120, 260), (150, 330), levels=(19, 25)),
     View("lumbar", _MIXED, (40, 120), (100, 220), (120, 260), levels=(19, 25.5)),
     View("any", _MIXED, (40, 164), (100, 260), (120, 350)),
-    View("sagittal", _MIXED, (40, 90), (160, 280), (180, 350), thick_axis=0, parts=(2, 3)),
+    View("sagittal", _MIXED, (40, 90), (160, 280), (180, 350), thick_axis=0, parts=(2, 4)),
     View("sagittal lumbar", _MIXED, (45, 90), (160, 280), (200, 330), levels=(18, 24), thick_axis=0,
-         parts=(2, 3)),
+         parts=(2, 4)),
     View("sagittal upper", _MIXED, (40, 70), (160, 260), (180, 300), levels=(2, 9), thick_axis=0,
-         parts=(2, 3)),
-    View("axial", _AXIAL, (90, 164), (90, 240), (45, 140), thick_axis=2, parts=(2, 5)),
+         parts=(2, 4)),
+    View("axial", _AXIAL, (90, 164), (90, 240), (45, 140), thick_axis=2, parts=(2, 6)),
     View("small", _MIXED, (26, 80), (45, 110), (50, 130), (-10, 15)),
     View("small", _MIXED, (20, 60), (60, 130), (70, 170), (-10, 20)),
 )  # fmt: skip
