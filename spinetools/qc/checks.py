@@ -8,7 +8,7 @@ and how many spoilt ones are found.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +33,8 @@ ENDS_MM = 30.0
 OUTSIDE_SHARE, OUTSIDE_MM2 = 0.12, 5.0
 #: So many labels of discs or vertebrae are meant to be all of them; fewer are landmarks.
 LEAST_LABELS = 4
+#: What reaches this near to the image's end is cut off by it.
+END_MM = 2.0
 #: A confidence, and the mean value of a soft mask inside its edge, below which a person looks.
 LEAST_CONFIDENCE, LEAST_SOFT = 0.5, 0.7
 #: The ends of a soft mask fade out.
@@ -179,7 +181,25 @@ def _hull(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return hull
 
 
-def label_order(frame: Frame, marks: Sequence[Mark]) -> list[Flag]:
+def cut_above(frame: Frame, labels: npt.NDArray[Any]) -> set[int]:
+    """Return which labels reach the image's upper end, where part of them may be missing.
+
+    Parameters
+    ----------
+    frame
+        Axial.
+    labels
+        On the frame's grid. Labels of a single slice are points, which are all there.
+    """
+    data = frame.array(labels)
+    at_end = max(1, round(END_MM / frame.spacing[2]))
+    found = set(np.unique(data[..., :at_end]).astype(int).tolist()) - {0}
+    return {v for v in found if (data == v).any(axis=(0, 1)).sum() > 1}
+
+
+def label_order(
+    frame: Frame, marks: Sequence[Mark], cut: Mapping[str, Collection[int]] | None = None
+) -> list[Flag]:
     """Flag labels of discs and vertebrae that are not in order from head to foot, or have gaps.
 
     Parameters
@@ -188,14 +208,19 @@ def label_order(frame: Frame, marks: Sequence[Mark]) -> list[Flag]:
         Axial.
     marks
         All labels of the entry.
+    cut
+        Labels by layer that the image's upper end cuts. Vertebrae among them are left out: where
+        one's body is seen in part, and of the one above only a spinous process that hangs beside
+        it, their middles tell no order.
     """
-    flags = []
+    flags, cut = [], cut or {}
     for layer in dict.fromkeys(mark.layer for mark in marks):
         known = [
             (float(frame.native(2, mark.centre[frame.axes[2]])), level, mark)
             for mark in marks
             if mark.layer == layer
             and (level := level_of_label(mark.value, mark.name, layer)) is not None
+            and (level % 1 == 0 or mark.value not in cut.get(layer, ()))
         ]
         known.sort(key=lambda item: item[0])
         # discs (3.0) and vertebrae (3.5) apart: a spinous process reaches below the next disc

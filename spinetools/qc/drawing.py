@@ -135,7 +135,8 @@ def found_flags(
     overlays: Sequence[Overlay], frame: Frame, marks: Sequence[Mark], measures: Measures
 ) -> list[Flag]:
     """Return what the segmentations say about each other, and about their own confidence."""
-    flags = checks.label_order(frame, marks)
+    cut = {o.name: checks.cut_above(frame, o.data) for o in overlays if o.kind == "labels"}
+    flags = checks.label_order(frame, marks, cut)
     masks = [overlay for overlay in overlays if overlay.kind == "mask"]
     soft = next((overlay.data for overlay in masks if overlay.is_soft), None)
     flags += checks.low_confidence(frame, measures, soft)

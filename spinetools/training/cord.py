@@ -28,6 +28,7 @@ from spinetools.errors import InputError
 from spinetools.infer.normalise import patch_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
+from spinetools.training.entry import run_script
 from spinetools.training.export import export
 from spinetools.training.loop import commit, load_checkpoint
 from spinetools.training.nets import UNet
@@ -243,4 +244,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from spinetools.errors import InputError
 from spinetools.models.card import read_card
+from spinetools.training.entry import run_script
 from spinetools.training.set_thresholds import write_card
 
 
@@ -79,4 +80,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

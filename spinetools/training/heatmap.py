@@ -28,6 +28,7 @@ from spinetools.files import atomic_path
 from spinetools.infer.normalise import local_contrast
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed, placed
+from spinetools.training.entry import run_script
 from spinetools.training.export import export
 from spinetools.training.loop import commit, load_checkpoint
 from spinetools.training.nets import UNet
@@ -196,4 +197,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -27,6 +27,7 @@ from spinetools.image import Image
 from spinetools.infer.predictor import zscore
 from spinetools.models.card import ModelCard
 from spinetools.training.augment import Augmentation, changed
+from spinetools.training.entry import run_script
 from spinetools.training.export import export
 from spinetools.training.loop import load_checkpoint
 from spinetools.training.nets import UNet
@@ -194,4 +195,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -21,6 +21,7 @@ from typing import Any
 from spinetools.files import write_text
 from spinetools.models.card import read_card
 from spinetools.models.registry import REGISTRY_NAME, file_sha256, read_registry, shipped_folder
+from spinetools.training.entry import run_script
 
 
 def refreshed(content: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -71,4 +72,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from spinetools.files import atomic_path
 from spinetools.models.card import ModelCard, read_card
+from spinetools.training.entry import run_script
 
 
 def set_thresholds(path: Path, thresholds: Mapping[str, float]) -> dict[str, float]:
@@ -79,4 +80,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -117,6 +117,23 @@ def test_labels_are_in_order_and_complete(tmp_path, anatomy, order, expected, na
         assert "below" in flags["label order"]["reason"]
 
 
+def test_vertebrae_that_the_upper_end_cuts_tell_no_order(tmp_path, anatomy):
+    """Of the uppermost only the spinous process is seen, beside the next one's cut-off body."""
+    data = np.zeros((48, 48, SLICES), dtype=np.uint8)
+    data[24, 8:12, SLICES - 14 :] = 16
+    data[24, 24:34, SLICES - 5 :] = 17
+    for place in range(4):
+        top = SLICES - 8 - 12 * place
+        data[24, 24:34, top - 9 : top] = 18 + place
+    levels = ("T9", "T10", "T11", "T12", "L1", "L2")
+    names = {16 + place: f"vertebrae_{level}" for place, level in enumerate(levels)}
+    shown = {"label_kind": "labels", "plane": "sagittal", "label_names": names}
+    assert flags_of(tmp_path, anatomy, ("vertebrae", data), **shown) == {}
+    lower = np.roll(data, -4, axis=2)  # now all of them are seen
+    lower[..., -4:] = 0
+    assert set(flags_of(tmp_path, anatomy, ("vertebrae", lower), **shown)) == {"label order"}
+
+
 def test_a_vertebra_whose_processes_hang_low_is_in_order(tmp_path, anatomy):
     """The middle of a vertebra with its spinous process lies below the disc under its body."""
     data, words = discs([3, 4, 5, 6, 7], names=True)

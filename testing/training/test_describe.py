@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,15 @@ def test_a_method_without_rows_is_refused(tmp_path: Path) -> None:
     table.write_text(TABLE, encoding="utf-8")
     with pytest.raises(InputError, match="no row of method 'c'"):
         describe(path, table, "c")
+
+
+def test_a_known_error_of_a_script_is_one_line(tmp_path: Path) -> None:
+    """As of a command: what is wrong, and no traceback."""
+    missing = tmp_path / "none.onnx"
+    ran = subprocess.run(
+        [sys.executable, "-m", "spinetools.training.describe", str(missing)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: the model {missing} cannot be read")
+    assert ran.stderr.count("\n") == 1
