@@ -19,6 +19,9 @@ VENV=${SPINETOOLS_VENV:-.venv}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 failed=()
+begun=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
 # Run one check, with its time; go on when it fails.
 check() {
@@ -31,6 +34,26 @@ check() {
         printf '== %s: FAILED (%d s)\n' "$name" $((SECONDS - start))
         failed+=("$name")
     fi
+}
+
+# Run a check beside others, so that every core has work; finish says how it went.
+begin() {
+    local name=$1
+    shift
+    begun+=("$name")
+    { "$@" >"$logs/$name" 2>&1 && echo passed || echo FAILED; } >"$logs/$name.result" &
+}
+
+finish() {
+    local name result
+    wait
+    for name in "${begun[@]}"; do
+        result=$(cat "$logs/$name.result")
+        printf '\n== %s\n' "$name"
+        cat "$logs/$name"
+        printf '== %s: %s\n' "$name" "$result"
+        [ "$result" = passed ] || failed+=("$name")
+    done
 }
 
 install_system_packages() {
@@ -84,12 +107,13 @@ install_system_packages
 install_package
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
-check "mypy" mypy
-# what the standard library lacks on Windows; code for Linux is unreachable there
-check "mypy, as on Windows" mypy --platform win32 --no-warn-unreachable
 check "import contracts" lint-imports
 check "shell scripts" check_shell_scripts
-check "docs" build_docs
+begin "mypy" mypy
+# what the standard library lacks on Windows; code for Linux is unreachable there
+begin "mypy, as on Windows" mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32
+begin "docs" build_docs
+finish
 if [ $# -eq 0 ]; then
     check "pytest, tests that measure times" pytest -m alone
     check "pytest" pytest -n 2 -m "not alone"
