@@ -41,7 +41,7 @@ class Heights:
     places
         Length along the line at the middle of each vertebra, sacrum included, mm.
     anatomy, line, spacing
-        As for :func:`name_vertebrae`.
+        As for :func:`~spinetools.vertebrae.bones.name_vertebrae`.
     """
 
     places: FloatArray

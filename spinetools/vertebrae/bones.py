@@ -94,7 +94,8 @@ def planes_of(
         # between two discs seen in proportion, beyond them straight on
         s = float(np.interp(place, seen_mm, seen_s))
         s += min(place - seen_mm[0], 0.0) + max(place - seen_mm[-1], 0.0)
-        if not reach[0] - _BEYOND_MM <= s <= reach[1] + _BEYOND_MM:
+        between = seen_mm[0] < place < seen_mm[-1]  # then it is needed, wherever it lies
+        if not (between or reach[0] - _BEYOND_MM <= s <= reach[1] + _BEYOND_MM):
             continue
         at = int(np.clip(np.searchsorted(line.s, s), 0, len(line.s) - 1))
         centre = line.at(s) + line.front[at] * front
@@ -161,13 +162,11 @@ def _slabs(
     planes: Sequence[Plane], anatomy: Anatomy
 ) -> list[tuple[int, Plane | None, Plane | None]]:
     """Return the number of each vertebra with the discs above and below it, C1 and C2 left out."""
-    slabs: list[tuple[int, Plane | None, Plane | None]] = []
     by_index = {plane.index: plane for plane in planes}
-    for j in range(min(by_index) - 1, max(by_index) + 1):
-        above, below = by_index.get(j), by_index.get(j + 1)
-        if j >= 0 or (below is not None and below.index > 0):
-            slabs.append((j + 3, above, below))
-    return slabs
+    return [
+        (j + 3, by_index.get(j), by_index.get(j + 1))
+        for j in range(max(min(by_index) - 1, 0), max(by_index) + 1)
+    ]
 
 
 def _mark_body(

@@ -24,8 +24,9 @@ _LEAST_MM = 8.0
 #: A piece of the canal has at least this share of the largest one's voxels, and lies beside larger
 #: ones in at most this share of its slices.
 _LEAST_PIECE, _MOST_BESIDE = 0.15, 0.3
-#: How stiff the line is: the penalty on its bending (mm³), against the centres' own scatter.
-_STIFFNESS = 2000.0
+#: How stiff the line is: the penalty on its bending, against the scatter of centres that lie a mm
+#: apart, mm⁴.
+_STIFFNESS_MM4 = 3000.0
 #: Where no canal is seen at all, the line runs this far behind the bones' and discs' middle, mm.
 _BEHIND_MM = 22.0
 
@@ -97,7 +98,10 @@ def find_line(canal: npt.NDArray[np.bool_], bones: npt.NDArray[np.bool_], spacin
             raise NoSpineError("no spine was found in the image: neither canal nor vertebrae")
         centres = centres - np.array([0.0, _BEHIND_MM / spacing])
     height: FloatArray = z * spacing
-    curve = np.stack([_smooth(height, centres[:, a] * spacing, weights) for a in (0, 1)], axis=1)
+    stiffness = _STIFFNESS_MM4 / spacing  # finer slices have more centres in a mm
+    curve = np.stack(
+        [_smooth(height, centres[:, a] * spacing, weights, stiffness) for a in (0, 1)], axis=1
+    )
     all_z = np.arange(canal.shape[2]) * spacing
     inner = np.clip(all_z, height[0], height[-1])
     fine = np.stack([np.interp(inner, height, curve[:, a]) for a in (0, 1)], axis=1)
@@ -142,10 +146,12 @@ def _one_above_another(labels: npt.NDArray[np.int32]) -> list[int]:
     return chosen
 
 
-def _smooth(height: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:
+def _smooth(
+    height: FloatArray, values: FloatArray, weights: FloatArray, stiffness: float
+) -> FloatArray:
     if len(height) < 5:
         return np.full_like(values, np.average(values, weights=weights))
-    spline = make_smoothing_spline(height, values, w=weights / weights.mean(), lam=_STIFFNESS)
+    spline = make_smoothing_spline(height, values, w=weights / weights.mean(), lam=stiffness)
     result: FloatArray = spline(height)
     return result
 

@@ -37,9 +37,8 @@ _RIDGE_MM2 = 12.0
 #: Heights at which a component has this share of its largest section are a disc's; voxels nearer
 #: than this to a disc's plane belong to it, mm.
 _WIDE, _CORE_MM = 0.35, 6.5
+#: A plane is fitted to about so many of a component's voxels at least, where it has them.
 _SAMPLE = 3000
-
-
 #: From this many discs on their usual distance is known; farther apart by this factor, one between
 #: them was missed; it is at least this share of the distance away from both.
 _LEAST_FOR_PITCH, _GAP, _APART = 4, 1.5, 0.6
@@ -154,6 +153,11 @@ def measure_disc(voxels: Indices, line: Line, spacing: float, shape: tuple[int, 
         The canal's line.
     spacing, shape
         Of the isotropic grid.
+
+    Returns
+    -------
+    DiscSeen
+        Without shares of landmarks: no network was asked.
     """
     return _measured(voxels, np.ones(shape, np.float32), (), line, spacing, shape)
 
@@ -218,7 +222,6 @@ def _plane(
     a few sagittal slices the thinnest side is not its height.
     """
     centre = group.mean(axis=0) * spacing
-    # a plane needs no more than some thousand voxels
     sample = group[:: max(1, len(group) // _SAMPLE)] * spacing
     index = int(line.nearest(centre))
     up, front, right = line.up[index], line.front[index], line.right[index]
@@ -311,11 +314,6 @@ def _cut(group: Indices, axis: int, shape: tuple[int, ...]) -> bool:
     return bool(group[:, axis].min() == 0 or group[:, axis].max() == shape[axis] - 1)
 
 
-def names_of_landmarks() -> tuple[str, ...]:
-    """Return the meaning of :attr:`DiscSeen.landmark`."""
-    return ("", *LANDMARK_DISCS)
-
-
 def with_faint(discs: Sequence[DiscSeen], faint: Sequence[DiscSeen]) -> list[DiscSeen]:
     """Add discs that are seen faintly where two others lie too far apart to be neighbours.
 
@@ -353,9 +351,9 @@ def without_sacral(discs: Sequence[DiscSeen]) -> list[DiscSeen]:
     """Leave out discs within the sacrum: S1–S2, where it is seen, looks like L5–S1.
 
     Where a network calls several discs L5–S, the uppermost is; one below is left out if it is no
-    deeper than :data:`_SACRAL_DEPTH` of that one, or cut off by the image, so that L5–S is not lost
-    to an error at L4–L5. A much smaller disc below one called L5–S, or called so itself, is left
-    out whatever it is called, and with it what lies below, unless it is a crumb of that.
+    deeper than :data:`_SACRAL_DEPTH` of that one, or if the image cuts either off, so that L5–S is
+    not lost to an error at L4–L5. A much smaller disc below one called L5–S, or called so itself,
+    is left out whatever it is called, and with it what lies below, unless it is a crumb of that.
 
     Parameters
     ----------

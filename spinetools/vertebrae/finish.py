@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import cc3d
@@ -17,37 +16,44 @@ Bools = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 
-#: Pieces that the image's side cuts off from their bone are kept from this share of its size.
-_CUT_SHARE = 0.05
+#: Pieces that the image's side cuts off from their bone are kept from this share of its size, and
+#: from this size.
+_CUT_SHARE, _LEAST_PIECE_MM3 = 0.05, 27.0
 #: Fluid round the cord, mm: that much of background next to it belongs to the canal.
 _ROUND_CORD_MM = 1.0
 #: Width (σ, voxels) of the smoothing that gives a label's edge its place between voxels.
 _EDGE_SIGMA = 0.6
 
 
-def clean(labels: Labels, sides: bool = True) -> Labels:
+def clean(labels: Labels, spacing: float, sides: bool = True) -> Labels:
     """Keep one component of each label, and fill its holes.
 
     Parameters
     ----------
     labels
         Label values on a grid that runs right, front and up.
+    spacing
+        Of the isotropic grid, mm.
     sides
         Whether a bone may consist of several pieces where the image cuts it: a few sagittal slices
         show a body and its arch apart.
     """
     result = np.zeros_like(labels)
+    least = _LEAST_PIECE_MM3 / spacing**3 if sides else None
     for value, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
-        piece = _main_part(labels[box] == value, box, labels.shape, sides)
+        piece = _main_part(labels[box] == value, box, labels.shape, least)
         piece = fill_holes(piece, axis=None)  # not slice by slice: that would fill the canal
         free = piece & ((labels[box] == value) | (labels[box] == 0))
         result[box][free] = value
     return result
 
 
-def _main_part(mask: Bools, box: tuple[Any, ...], shape: tuple[int, ...], sides: bool) -> Bools:
+def _main_part(
+    mask: Bools, box: tuple[Any, ...], shape: tuple[int, ...], least: float | None
+) -> Bools:
+    """Keep the largest piece, and others from so many voxels on where the image cuts it."""
     parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
     if count <= 1:
         return mask
@@ -55,8 +61,8 @@ def _main_part(mask: Bools, box: tuple[Any, ...], shape: tuple[int, ...], sides:
     sizes[0] = 0
     main = int(np.argmax(sizes))
     kept = [main]
-    if sides and _at_edge(parts == main, box, shape):
-        large = np.flatnonzero(sizes >= max(_CUT_SHARE * sizes[main], 8))
+    if least is not None and _at_edge(parts == main, box, shape):
+        large = np.flatnonzero(sizes >= max(_CUT_SHARE * sizes[main], least))
         # a body that both sides cut has its pedicles beyond them: its arch may be anywhere behind
         apart = _cut_by_both_sides(parts == main, box, shape)
         kept += [int(n) for n in large if apart or _at_edge(parts == n, box, shape)]
@@ -96,7 +102,9 @@ def close_canal(cord: Bools, canal: Bools, free: Bools, spacing: float) -> tuple
         Without holes from slice to slice; the canal lies round the cord on all sides.
     """
     if cord.any():
-        cord = fill_holes(_only_large(cord), axis=2)
+        seen, cord = cord, fill_holes(_only_large(cord), axis=2)
+        # a piece that is no cord after all (a bundle of roots) lies in the canal
+        canal = (canal | seen) & ~cord
     if not canal.any() and not cord.any():
         return cord, canal
     reach = max(1, round(_ROUND_CORD_MM / spacing))
@@ -174,11 +182,3 @@ def _window(part: Space, target: Space) -> tuple[list[int], list[int]] | None:
     low = np.maximum(np.floor(voxels.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(voxels.max(axis=0)).astype(int) + 1, target.shape)
     return None if (high <= low).any() else (low.tolist(), high.tolist())
-
-
-def values_of(names: Mapping[int, str], values: Mapping[str, int]) -> npt.NDArray[np.uint8]:
-    """Return a lookup table from working numbers to label values; what has no value becomes 0."""
-    table = np.zeros(256, np.uint8)
-    for number, name in names.items():
-        table[number] = values.get(name, 0)
-    return table

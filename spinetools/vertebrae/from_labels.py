@@ -16,7 +16,7 @@ from spinetools.vertebrae.canal import Line, find_line
 from spinetools.vertebrae.discs import DiscSeen, measure_disc
 from spinetools.vertebrae.grid import CODES, isotropic, working_image
 from spinetools.vertebrae.naming import Candidate, Numbering
-from spinetools.vertebrae.result import CANAL, CORD, FIRST_DISC, NamedDisc, SpineLabels
+from spinetools.vertebrae.result import CANAL, CORD, FIRST_DISC, SpineLabels, named_disc
 from spinetools.vertebrae.result import working_names as names_of
 
 Labels = npt.NDArray[np.uint8]
@@ -90,7 +90,7 @@ def spine_from_labels(
     seen = _discs(numbers, anatomy, line, spacing)
     spine = SpineLabels(
         image=shown, working=working, numbers=numbers, names=names_of(anatomy),
-        discs=tuple(_named(name, disc, line, working.space) for name, disc in seen.items()),
+        discs=tuple(named_disc(name, disc, line, working.space) for name, disc in seen.items()),
         numbering=_numbering(tuple(seen), anatomy, confidence),
         cord=(numbers == CORD).astype(np.float32),
         canal=np.isin(numbers, (CORD, CANAL)).astype(np.float32), line=line,
@@ -148,14 +148,6 @@ def _discs(numbers: Labels, anatomy: Anatomy, line: Line, spacing: float) -> dic
         if len(voxels) >= _LEAST_DISC_VOXELS:
             found[name] = measure_disc(voxels, line, spacing, numbers.shape)
     return found
-
-
-def _named(name: str, disc: DiscSeen, line: Line, space: Space) -> NamedDisc:
-    steps = np.asarray(space.spacing)
-    canal = line.points[line.nearest(disc.back)]
-    centre, back, middle = (space.to_world(p / steps) for p in (disc.centre, disc.back, canal))
-    normal = (space.affine[:3, :3] / steps) @ disc.normal
-    return NamedDisc(name, centre, back, normal, middle, disc.depth, disc.width, disc.height)
 
 
 def _numbering(names: tuple[str, ...], anatomy: Anatomy, confidence: float) -> Numbering:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.errors import NoSpineError
-from spinetools.image import Image
+from spinetools.image import Image, Space
 from spinetools.vertebrae.anatomy import anatomies
 from spinetools.vertebrae.anchors import Init, from_discfile, from_init, votes_of_localizer
 from spinetools.vertebrae.bones import name_vertebrae, planes_of
@@ -49,6 +49,7 @@ from spinetools.vertebrae.result import (
     NamedDisc,
     SpineLabels,
     as_candidate,
+    named_disc,
     working_names,
 )
 from spinetools.vertebrae.shape import Masks, measure
@@ -64,8 +65,9 @@ _LEAST_CORD_MM, _LEAST_CANAL_MM = 15.0, 20.0
 _BELOW_CONUS_MM = 12.0
 #: Thinner than this the cord's tip is a nerve root, mm².
 _LEAST_CORD_MM2 = 8.0
-#: Cord below a longer gap than this is a bundle of roots that the network took for it, mm.
-_CORD_GAP_MM = 6.0
+#: Cord below a longer gap than this is a bundle of roots that the network took for it; its area is
+#: that of parts of the line so long, mm.
+_CORD_GAP_MM, _BIN_MM = 6.0, 2.0
 #: How sure it is that what the network calls cord is the cord.
 _CONUS_SURE = 0.93
 #: Vertebrae reach this far from the canal's line to the front, back and side: a large lumbar body
@@ -73,8 +75,6 @@ _CONUS_SURE = 0.93
 _BONE_REACH_MM = (65.0, 95.0, 80.0)
 #: … and the canal with the cord: it is at most some 30 mm wide, and the line runs within.
 _CANAL_REACH_MM = (30.0, 30.0, 30.0)
-#: How far in front of the canal's line bodies lie where no disc says so, mm.
-_AHEAD_MM = 20.0
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def label_spine(
     numbers = _paint(seen, line, discs, numbering, params, spacing)
     result = SpineLabels(
         image=image, working=working, numbers=numbers, names=_names(numbering, params),
-        discs=_named(discs, numbering, line, working), numbering=numbering,
+        discs=_named(discs, numbering, line, working.space), numbering=numbering,
         cord=seen.cord, canal=np.clip(seen.cord + seen.canal, 0, 1), line=line, steps=steps,
         models=tuple(n.name for n in (networks.region, first, second) if n is not None),
     )  # fmt: skip
@@ -204,7 +204,7 @@ def _number(
             f"no intervertebral disc was found in {image.name}, so that nothing can be numbered"
         )
     spacing = working.space.spacing[0]
-    ahead = float(np.median([_ahead(disc, line) for disc in discs])) or _AHEAD_MM
+    ahead = _ahead(discs, line)
     top, bottom = _reach(line, ahead, working.shape, spacing)
     places = list(_conus(seen, line, spacing, bottom))
     if known.init is not None:
@@ -236,8 +236,9 @@ def _discs(seen: Seen, line: Line, spacing: float) -> list[DiscSeen]:
     return without_sacral(with_faint(found, faint))
 
 
-def _ahead(disc: DiscSeen, line: Line) -> float:
-    return float(coordinates(line, disc.centre[None])[2][0])
+def _ahead(discs: list[DiscSeen], line: Line) -> float:
+    """Return how far in front of the canal's line the discs lie, mm."""
+    return float(np.median(coordinates(line, np.array([disc.centre for disc in discs]))[2]))
 
 
 def _reach(line: Line, ahead: float, shape: tuple[int, ...], spacing: float) -> tuple[float, float]:
@@ -260,9 +261,9 @@ def _conus(seen: Seen, line: Line, spacing: float, bottom: float) -> list[PlaceE
     cord = np.argwhere(seen.cord >= 0.5)
     if len(cord):
         s = coordinates(line, cord[:: max(1, len(cord) // 40000)] * spacing)[0]
-        areas, edges = np.histogram(s, bins=np.arange(s.min(), s.max() + 2.0, 2.0))
-        areas = areas * (max(1, len(cord) // 40000) * spacing**3 / 2.0)
-        first, last = _longest(areas >= _LEAST_CORD_MM2, int(_CORD_GAP_MM / 2.0))
+        areas, edges = np.histogram(s, bins=np.arange(s.min(), s.max() + _BIN_MM, _BIN_MM))
+        areas = areas * (max(1, len(cord) // 40000) * spacing**3 / _BIN_MM)
+        first, last = _longest(areas >= _LEAST_CORD_MM2, int(_CORD_GAP_MM / _BIN_MM))
         if edges[last] - edges[first] >= _LEAST_CORD_MM:
             end = float(edges[last])
             goes_on = bottom_seen - end > _BELOW_CONUS_MM
@@ -294,12 +295,11 @@ def _paint(
     """Write working numbers."""
     numbers = np.zeros(seen.disc.shape, np.uint8)
     if params.step1_only:
-        numbers[seen.masks[0]] = ANY_VERTEBRA
+        numbers[_near(seen.masks[0], line, spacing)] = ANY_VERTEBRA
     else:
-        ahead = float(np.median([_ahead(disc, line) for disc in discs]))
         planes = planes_of(
             discs, numbering.path, numbering.anatomy, numbering.scale, line,
-            _reach(line, ahead, numbers.shape, spacing),
+            _reach(line, _ahead(discs, line), numbers.shape, spacing),
         )  # fmt: skip
         masks = tuple(_near(mask, line, spacing) for mask in seen.masks)
         named = name_vertebrae(masks, planes, numbering.anatomy, numbering.scale, line, spacing)
@@ -308,7 +308,7 @@ def _paint(
         if index is not None:
             numbers[tuple(disc.voxels.T)] = FIRST_DISC + index
     if not params.step1_only:
-        numbers = clean(numbers)
+        numbers = clean(numbers, spacing)
     cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
     canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
     cord, canal = (_near(mask, line, spacing, _CANAL_REACH_MM) for mask in (cord, canal))
@@ -336,30 +336,13 @@ def _names(numbering: Numbering, params: LabelParams) -> dict[int, str]:
 
 
 def _named(
-    discs: list[DiscSeen], numbering: Numbering, line: Line, working: Image
+    discs: list[DiscSeen], numbering: Numbering, line: Line, space: Space
 ) -> tuple[NamedDisc, ...]:
-    space = working.space
-    steps = np.asarray(space.spacing)
-    axes = space.affine[:3, :3] / steps
-    result = []
-    for disc, index in zip(discs, numbering.path, strict=True):
-        if index is None:
-            continue
-        canal = line.points[line.nearest(disc.back)]
-        centre, back, middle = (space.to_world(p / steps) for p in (disc.centre, disc.back, canal))
-        result.append(
-            NamedDisc(
-                numbering.anatomy.disc_names[index],
-                centre,
-                back,
-                axes @ disc.normal,
-                middle,
-                disc.depth,
-                disc.width,
-                disc.height,
-            )
-        )
-    return tuple(result)
+    return tuple(
+        named_disc(numbering.anatomy.disc_names[index], disc, line, space)
+        for disc, index in zip(discs, numbering.path, strict=True)
+        if index is not None
+    )
 
 
 def _say(result: SpineLabels) -> None:

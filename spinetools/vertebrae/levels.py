@@ -11,6 +11,8 @@ from spinetools.vertebrae.result import SpineLabels
 
 #: SCT's values above C2–C3: the top of C1, and the joint between C1 and C2.
 _TOP_OF_C1, _TOP_OF_C2 = 1, 2
+#: Less of C1 or C2 than this is not seen whole, mm.
+_LEAST_SEEN_MM = 6.0
 
 
 def disc_points(result: SpineLabels, iso: bool = False) -> Image:
@@ -62,7 +64,7 @@ def _above(result: SpineLabels) -> dict[int, npt.NDArray[np.float64]]:
     heights = {}
     for number in (1, 2):
         where = np.flatnonzero((result.numbers == number).any(axis=(0, 1)))
-        if len(where) < 4 or where[-1] >= result.numbers.shape[2] - 2:
+        if len(where) * spacing < _LEAST_SEEN_MM or where[-1] >= result.numbers.shape[2] - 2:
             return {}
         heights[number] = where
     # C1's ring from below to above, at the canal

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from spinetools.image import Image, Space
 from spinetools.vertebrae.anatomy import Anatomy
 from spinetools.vertebrae.canal import Line
+from spinetools.vertebrae.discs import DiscSeen
 from spinetools.vertebrae.finish import on_grid, soft_on_grid
 from spinetools.vertebrae.naming import Candidate, Numbering
 
@@ -150,6 +151,15 @@ class SpineLabels:
             ],
             "BodyScale": round(self.numbering.scale, 2),
         }
+
+
+def named_disc(name: str, disc: DiscSeen, line: Line, space: Space) -> NamedDisc:
+    """Name a disc, and bring it from the working grid (``space``) to world mm."""
+    steps = np.asarray(space.spacing)
+    canal = line.points[line.nearest(disc.back)]
+    centre, back, middle = (space.to_world(p / steps) for p in (disc.centre, disc.back, canal))
+    normal = (space.affine[:3, :3] / steps) @ disc.normal
+    return NamedDisc(name, centre, back, normal, middle, disc.depth, disc.width, disc.height)
 
 
 def working_names(anatomy: Anatomy) -> dict[int, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spinetools.errors import NoSpineError
 from spinetools.image import Image, Space
+from spinetools.vertebrae.anatomy import usual
+from spinetools.vertebrae.bones import name_vertebrae, planes_of
 from spinetools.vertebrae.canal import coordinates, find_line
 from spinetools.vertebrae.discs import DiscSeen, find_discs, without_sacral
 from spinetools.vertebrae.finish import clean, close_canal, on_grid
@@ -44,6 +48,19 @@ def test_the_line_follows_the_canal(lean: float) -> None:
     # its length is that of the straight line, and its direction upwards
     assert line.s[-1] == pytest.approx(119 * np.hypot(1, lean), rel=0.02)
     assert line.up[60] @ [0, lean, 1] / np.hypot(1, lean) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_line_bends_alike_on_any_grid() -> None:
+    curves = []
+    for spacing in (0.75, 1.5):
+        x, y, z = np.indices((int(50 / spacing), int(50 / spacing), int(120 / spacing))) * spacing
+        canal = np.hypot(x - 25, y - 25 - 6 * np.sin(2 * np.pi * z / 60)) < 7
+        line = find_line(canal, np.zeros(canal.shape, bool), spacing)
+        heights = np.arange(15.0, 105.0)
+        curves.append(np.interp(heights, line.points[::-1, 2], line.points[::-1, 1]))
+    # a bend as sharp as this is flattened, by as much on both
+    assert np.ptp(curves[1]) / 2 == pytest.approx(4.5, abs=0.2)
+    assert np.abs(curves[0] - curves[1]).max() < 0.2
 
 
 def test_the_line_goes_on_straight_where_the_canal_is_not_seen() -> None:
@@ -190,6 +207,50 @@ def test_a_rudiment_below_l5_s_is_none_whatever_it_is_called(called: float) -> N
     assert without_sacral(thoracic) == thoracic
 
 
+@pytest.mark.parametrize("spacing", [1.0, 1.25, 1.5, 2.0])
+def test_touching_and_high_discs_are_told_apart_on_any_grid(spacing: float) -> None:
+    x, y, z = np.indices(tuple(int(n / spacing) for n in SHAPE)) * spacing
+    nothing = np.zeros(x.shape, np.float32)
+    line = find_line(np.hypot(x - 25, y - 25) < 7, nothing > 0, spacing)
+
+    def found(*discs: tuple[float, float, float]) -> list[float]:
+        mask = np.zeros(x.shape, bool)
+        for height, thick, radius in discs:
+            away = z - height - 0.2 * (y - 50)
+            mask |= (np.hypot(x - 25, y - 50) < radius) & (np.abs(away) < thick / 2)
+        seen = find_discs(mask.astype(np.float32), (nothing,) * 4, line, spacing)
+        return [disc.centre[2] for disc in seen]
+
+    bridge = (58.0, 18.0, 3.0)
+    assert found((50, 5, 9), (66, 5, 9), bridge) == pytest.approx([66, 50], abs=1.5)
+    assert found((60, 18, 13)) == pytest.approx([60], abs=1.0)
+
+
+# -- bodies between discs -------------------------------------------------------------------------
+
+
+def test_discs_missed_between_two_seen_are_put_back_wherever_the_bodies_leave_the_image() -> None:
+    shape, anatomy = (20, 40, 150), usual()
+    x, y, _ = np.indices(shape) * 1.5
+    line = find_line(np.hypot(x - 15, y - 15) < 7, np.zeros(shape, bool), 1.5)
+    upper, lower = 18, 21
+    apart = float(anatomy.place_mm[lower] - anatomy.place_mm[upper])
+    discs = [
+        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
+        for s in (20.0, 20.0 + apart)
+    ]
+    # where the image cuts the bodies' front, it seems to end far above the lower disc
+    planes = planes_of(discs, (upper, lower), anatomy, 1.0, line, (0.0, 20.0))
+    assert [plane.index for plane in planes if upper <= plane.index <= lower] == [18, 19, 20, 21]
+    bone = (y > 25) & (y < 55)
+    named = name_vertebrae((bone,), planes, anatomy, 1.0, line, 1.5)
+    s = line.points[0, 2] - np.arange(shape[2]) * 1.5
+    for number, above in ((21, 18), (22, 19), (23, 20)):
+        ends = 20.0 + anatomy.place_mm[[above, above + 1]] - anatomy.place_mm[upper]
+        inner = (s > ends[0] + 3) & (s < ends[1] - 3)
+        assert (named[:, :, inner][bone[:, :, inner]] == number).all()
+
+
 # -- the last touches -----------------------------------------------------------------------------
 
 
@@ -198,7 +259,7 @@ def test_one_component_a_label_without_holes() -> None:
     labels[5:15, 5:15, 5:15] = 7
     labels[9:11, 9:11, 9:11] = 0
     labels[22:24, 22:24, 22:24] = 7
-    result = clean(labels)
+    result = clean(labels, 1.5)
     assert np.count_nonzero(result) == 1000
     assert (result[5:15, 5:15, 5:15] == 7).all()
 
@@ -207,24 +268,24 @@ def test_a_ring_is_not_filled() -> None:
     labels = np.zeros((30, 30, 30), np.uint8)
     labels[5:25, 5:25, 10:20] = 3
     labels[10:20, 10:20, 10:20] = 0
-    assert (clean(labels) == labels).all()
+    assert (clean(labels, 1.5) == labels).all()
 
 
 def test_pieces_cut_apart_by_the_image_s_side_stay() -> None:
     labels = np.zeros((4, 40, 40), np.uint8)
     labels[:, 5:15, 10:30] = 9
     labels[:, 25:30, 10:20] = 9  # the arch of a body in a thin slab
-    assert (clean(labels) == labels).all()
-    assert np.count_nonzero(clean(labels, sides=False)) == 4 * 10 * 20
+    assert (clean(labels, 1.5) == labels).all()
+    assert np.count_nonzero(clean(labels, 1.5, sides=False)) == 4 * 10 * 20
 
 
 def test_an_arch_may_lie_apart_where_both_sides_cut_the_body() -> None:
     labels = np.zeros((8, 60, 40), np.uint8)
     labels[:, 5:15, 10:30] = 9
     labels[3:5, 25:45, 10:20] = 9  # a spinous process: the pedicles are beyond both sides
-    assert (clean(labels) == labels).all()
+    assert (clean(labels, 1.5) == labels).all()
     labels[-1] = 0  # one side only: it would be seen
-    assert np.count_nonzero(clean(labels)) == 7 * 10 * 20
+    assert np.count_nonzero(clean(labels, 1.5)) == 7 * 10 * 20
 
 
 def test_the_canal_is_closed_round_the_cord() -> None:
@@ -239,6 +300,30 @@ def test_the_canal_is_closed_round_the_cord() -> None:
 
     around = ndimage.binary_dilation(closed_cord[:, :, 10]) & ~closed_cord[:, :, 10]
     assert closed[:, :, 10][around].all()
+
+
+@pytest.mark.parametrize(("spacing", "stays"), [(1.5, True), (1.25, False), (3.0, True)])
+def test_pieces_at_the_side_are_kept_from_a_size_in_mm(spacing: float, stays: bool) -> None:
+    labels = np.zeros((2, 40, 40), np.uint8)
+    labels[:, 5:9, 10:17] = 9
+    labels[:, 25:27, 10:12] = 9  # 8 voxels: 27 mm³, 16 mm³ and 216 mm³
+    assert (clean(labels, spacing) == labels).all() == stays
+
+
+def test_what_is_no_cord_after_all_stays_in_the_canal() -> None:
+    """A bundle of roots that a network took for cord, at the canal's wall."""
+    places = np.indices((40, 40, 20))
+    radius = np.hypot(places[0] - 20, places[1] - 20)
+    roots = (np.abs(places[0] - 28) < 2) & (np.abs(places[1] - 20) < 2) & (radius < 10)
+    roots &= np.abs(places[2] - 10) < 3
+    cord = (radius < 5) | roots
+    canal = (radius < 10) & ~cord
+    closed_cord, closed = close_canal(cord, canal, np.ones(cord.shape, bool), 1.25)
+    assert not (closed_cord & roots).any()
+    assert closed[roots].all()
+    # one far from the canal is nothing
+    far = (places[0] < 3) & (places[1] < 3) & (places[2] < 3)
+    assert not np.any(np.stack(close_canal(cord | far, canal, ~cord, 1.25))[:, far])
 
 
 def test_labels_go_to_another_grid_and_back() -> None:

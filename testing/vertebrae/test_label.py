@@ -154,6 +154,23 @@ def test_step_1_only(models: Path, lumbar: Coded) -> None:
     assert set(result.steps) == {"step1"}
 
 
+def test_step_1_only_leaves_out_what_lies_where_no_spine_can_be(
+    truth: tuple[Image, dict[int, str]],
+) -> None:
+    structures, names = truth
+    values = {name: value for value, name in names.items()}
+    in_air = np.pad(np.asarray(structures.data), ((0, 0), (0, 30), (0, 0)))
+    in_air[10:20, -6:, 80:90] = values["vertebrae_L1"]
+    image = Image(in_air, Space(in_air.shape, structures.space.affine))
+    result = labelled((image, names), Flaws(), params=LabelParams(step1_only=True))
+    found = result.on_input.data == 102
+    assert not found[:, -8:].any()
+    bones = [value for name, value in values.items() if name.startswith(("vertebrae", "sacrum"))]
+    real = np.isin(structures.data, bones)
+    found = found[:, : real.shape[1]]
+    assert 2 * np.count_nonzero(found & real) / (found.sum() + real.sum()) > 0.95
+
+
 class Sees:
     """Takes for spine whatever is not zero."""
 
