@@ -72,8 +72,8 @@ def export_model(
     state = load_weights(folder)
     plans, description = plan(layout, number), raw_description(layout, dataset)
     trained = load_network(plans, description, state)
-    channels = _gate_case(layout, dataset, description)
     card = make_card(dataset, plans, description, state, release)
+    channels = _gate_case(layout, dataset, description, card.spacing_mm)
     samples = _samples(channels, card.patch)
     with atomic_path(output) as temporary:
         export(trained.network, card, samples, temporary, logits=True)
@@ -160,17 +160,20 @@ def _sources(description: dict[str, Any]) -> dict[str, int]:
     return count
 
 
-def _gate_case(layout: Layout, dataset: Dataset, description: dict[str, Any]) -> list[Any]:
+def _gate_case(
+    layout: Layout, dataset: Dataset, description: dict[str, Any], spacing_mm: tuple[float, ...]
+) -> list[Any]:
     low, high = _GATE_VOXELS
     for entry in description["dataset"].values():
         channels = load_case(layout.raw_of(dataset), entry)
         shape, spacing = channels[0].shape, channels[0].space.spacing
-        working = max(abs(mm - 1.5) for mm in spacing) < 1e-3
+        working = np.allclose(spacing, spacing_mm, atol=1e-3)
         if working and low <= np.prod(shape) <= high and len(set(shape)) == 3:
             return channels
     raise InputError(
-        f"{layout.raw_of(dataset)} has no phantom volume of {low} to {high} voxels to check the "
-        f"model on; write some: st_train_prepare {dataset.number} -phantoms 12"
+        f"{layout.raw_of(dataset)} has no phantom volume of {low} to {high} voxels of "
+        f"{spacing_mm[0]:g} mm, as the network reads, to check the model on; "
+        f"write some: st_train_prepare {dataset.number} -phantoms 12"
     )
 
 
