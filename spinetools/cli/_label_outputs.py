@@ -137,7 +137,7 @@ def _write_saved(args: argparse.Namespace, result: SpineLabels) -> list[Path]:
     wanted = saved(args)
     for step, classes in result.steps.items():
         if step in wanted:
-            shown = classes if args.iso else on_grid(classes.data, result.space, result.image)
+            shown = classes if args.iso else on_grid(classes.data, classes.space, result.image)
             images.append((step, shown))
     numbers = result.labels(args.iso)
     # the canal as SCT has it: with the cord in it

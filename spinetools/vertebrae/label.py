@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinetools.errors import NoSpineError
-from spinetools.image import Image, Space
+from spinetools.image import Image, Space, resample_to
 from spinetools.vertebrae.anatomy import anatomies
 from spinetools.vertebrae.anchors import Init, from_discfile, from_init, votes_of_localizer
 from spinetools.vertebrae.bones import name_vertebrae, planes_of
@@ -29,9 +29,9 @@ from spinetools.vertebrae.evidence import (
     landmark_shares,
 )
 from spinetools.vertebrae.finish import clean, close_canal
-from spinetools.vertebrae.grid import find_box, say_memory, working_image
+from spinetools.vertebrae.grid import Box, find_box, say_memory, working_image
 from spinetools.vertebrae.naming import Numbering, solve
-from spinetools.vertebrae.networks import Networks
+from spinetools.vertebrae.networks import Network, Networks
 from spinetools.vertebrae.reading import (
     Seen,
     draw_odd,
@@ -151,8 +151,7 @@ def label_spine(
     working = working_image(image, first.spacing_mm, box)
     mean_sd = None if box is None else (float(image.data.mean()), float(image.data.std()))
     second = None if params.fast or params.step1_only else networks.step2
-    n_classes = max(len(first.classes), len(second.classes) if second else 0)
-    say_memory(working.shape, n_classes)
+    _say_memory(working, first, second)
     spacing = first.spacing_mm
 
     answer = first.probabilities(working.data[None], working.space, mean_sd)
@@ -164,15 +163,17 @@ def label_spine(
     shares = landmark_shares([np.array([disc.landmark for disc in discs]).reshape(-1, 5)])
     numbering = _number(image, working, seen, line, discs, shares, params, known)
     if second is not None:
-        channels = np.stack([working.data, draw_odd(discs, numbering.path, working.shape)])
-        answer = second.probabilities(channels, working.space, mean_sd)
+        coarse, working = working, _on_grid_of(second, image, working, box)
+        spacing = second.spacing_mm
+        odd = _on_space(coarse.like(draw_odd(discs, numbering.path, coarse.shape)), working.space)
+        answer = second.probabilities(np.stack([working.data, odd.data]), working.space, mean_sd)
         if params.keep_steps:
             steps["step2"] = working.like(hard_classes(answer))
         before, seen = seen, read_step2(answer)
-        del answer, channels
+        del answer
         line = find_line(seen.cord + seen.canal >= 0.5, seen.disc + seen.bone >= 0.5, spacing)
         discs = _discs(seen, line, spacing)
-        shares = shares_of(discs, before, seen, spacing)
+        shares = shares_of(discs, before, seen, (coarse.space, working.space))
         numbering = _number(image, working, seen, line, discs, shares, params, known)
     numbers = _paint(seen, line, discs, numbering, params, spacing)
     result = SpineLabels(
@@ -183,6 +184,24 @@ def label_spine(
     )  # fmt: skip
     _say(result)
     return result
+
+
+def _say_memory(working: Image, first: Network, second: Network | None) -> None:
+    say_memory(working.shape, len(first.classes))
+    if second is not None:
+        finer = first.spacing_mm / second.spacing_mm
+        say_memory([round(n * finer) for n in working.shape], len(second.classes))
+
+
+def _on_grid_of(network: Network, image: Image, working: Image, box: Box | None) -> Image:
+    """Return the image on a network's grid: the one that is there, where the voxels are its own."""
+    if network.spacing_mm == working.space.spacing[0]:
+        return working
+    return working_image(image, network.spacing_mm, box)
+
+
+def _on_space(labels: Image, space: Space) -> Image:
+    return labels if labels.space.same_as(space) else resample_to(labels, space, "nn")
 
 
 # -- numbering ------------------------------------------------------------------------------------

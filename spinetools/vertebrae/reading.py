@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from spinetools.image import Space
 from spinetools.vertebrae import classes
 from spinetools.vertebrae.discs import DiscSeen
 from spinetools.vertebrae.evidence import landmark_shares
@@ -81,13 +82,25 @@ def draw_odd(discs: list[DiscSeen], path: Path, shape: tuple[int, ...]) -> F32:
     return odd
 
 
-def shares_of(discs: list[DiscSeen], first: Seen, second: Seen, spacing: float) -> FloatArray:
-    """Average what step 1, step 2 and the vertebrae of step 2 say of each disc."""
+def shares_of(
+    discs: list[DiscSeen], first: Seen, second: Seen, spaces: tuple[Space, Space]
+) -> FloatArray:
+    """Average what step 1, step 2 and the vertebrae of step 2 say of each disc.
+
+    Parameters
+    ----------
+    discs
+        On step 2's grid.
+    first, second
+        What the steps saw.
+    spaces
+        The grid of each.
+    """
     if not discs:
         return np.zeros((0, 5))
-    early = []
+    spacing, early = spaces[1].spacing[0], []
     for disc in discs:
-        where = tuple(disc.voxels.T)
+        where = _voxels_of(disc, *spaces)
         row = np.array([0.0, *(float(landmark[where].mean()) for landmark in first.landmarks)])
         row[1:] /= max(float(first.disc[where].mean()), row.sum(), 1e-6)
         row[0] = 1 - row.sum()
@@ -96,6 +109,14 @@ def shares_of(discs: list[DiscSeen], first: Seen, second: Seen, spacing: float) 
     bones = np.array([_bone_shares(disc, i, discs, second, spacing, late[i])
                       for i, disc in enumerate(discs)])  # fmt: skip
     return landmark_shares([np.array(early), late, bones])
+
+
+def _voxels_of(disc: DiscSeen, first: Space, second: Space) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the voxels of step 1's grid that lie nearest to those of a disc."""
+    if first.same_as(second):
+        return tuple(disc.voxels.T)
+    nearest = np.rint(first.to_voxel(second.to_world(disc.voxels))).astype(np.int64)
+    return tuple(np.clip(nearest, 0, np.asarray(first.shape) - 1).T)
 
 
 def _bone_shares(

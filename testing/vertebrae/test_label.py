@@ -77,6 +77,24 @@ def test_a_lumbar_image(plain: SpineLabels, lumbar: Coded) -> None:
     assert result.models == ("spine_region 1", "spine_step1 1", "spine_step2 1")
 
 
+def test_step_2_may_work_on_a_finer_grid(lumbar: Coded, plain: SpineLabels) -> None:
+    """It is told step 1's odd discs on its own grid, and what it draws stays on that."""
+    image, truth, names = lumbar
+    both = cascade(truth, names, anatomy_of(SUBJECT), spacing=2.0)
+    assert both.step2 is not None
+    finer = replace(both, step2=replace(both.step2, spacing_mm=1.4))
+    result = label_spine(image, finer, LabelParams(keep_steps=True))
+    assert result.working.space.spacing == pytest.approx((1.4, 1.4, 1.4))
+    assert result.steps["step2"].space.spacing == pytest.approx((1.4, 1.4, 1.4))
+    assert result.steps["step1"].space.spacing == pytest.approx((2.0, 2.0, 2.0))
+    assert result.numbering.chosen.names == plain.numbering.chosen.names
+    assert result.confidence > 0.9
+    scores = dice(result, truth, names)
+    # of those that the image's end cuts, its outermost layer is beyond what an oracle looks up
+    cut = {"vertebrae_T9", "vertebrae_T10"}
+    assert min(score for name, score in scores.items() if name not in cut) > 0.9, scores
+
+
 def test_a_cervical_image(models: Path, cervical: Coded) -> None:
     image, truth, names = cervical
     result = label_spine(image, load_networks(str(models)))
