@@ -134,7 +134,8 @@ def label_spine(
     image
         3D, in any orientation and spacing.
     networks
-        The cascade's networks.
+        The cascade's networks. Step 2 may read smaller voxels than step 1; the result lies on the
+        last step's grid.
     params, known
         How to label, and what is known beforehand.
 
