@@ -215,30 +215,41 @@ def label_order(
     """
     flags, cut = [], cut or {}
     for layer in dict.fromkeys(mark.layer for mark in marks):
-        known = [
-            (float(frame.native(2, mark.centre[frame.axes[2]])), level, mark)
-            for mark in marks
-            if mark.layer == layer
-            and (level := level_of_label(mark.value, mark.name, layer)) is not None
-            and (level % 1 == 0 or mark.value not in cut.get(layer, ()))
-        ]
+        known, left_out = [], set()
+        for mark in marks:
+            level = level_of_label(mark.value, mark.name, layer) if mark.layer == layer else None
+            if level is None:
+                continue
+            if level % 1 and mark.value in cut.get(layer, ()):
+                left_out.add(level)
+                continue
+            known.append((float(frame.native(2, mark.centre[frame.axes[2]])), level, mark))
         known.sort(key=lambda item: item[0])
         # discs (3.0) and vertebrae (3.5) apart: a spinous process reaches below the next disc
         for half in (0.0, 0.5):
-            flags += _order(frame, [item for item in known if item[1] % 1 == half])
+            flags += _order(frame, [item for item in known if item[1] % 1 == half], left_out)
     kinds = dict.fromkeys(flag.kind for flag in flags)
     return [next(flag for flag in flags if flag.kind == kind) for kind in kinds]
 
 
-def _order(frame: Frame, known: Sequence[tuple[float, float, Mark]]) -> list[Flag]:
-    """Judge labels of one kind, sorted from head to foot: place, level, and label."""
+def _order(
+    frame: Frame, known: Sequence[tuple[float, float, Mark]], left_out: Collection[float]
+) -> list[Flag]:
+    """Judge labels of one kind, sorted from head to foot: place, level, and label.
+
+    Levels that were left out are not missing.
+    """
     pairs = list(pairwise(known))
     wrong = [(upper[2], lower[2]) for upper, lower in pairs if lower[1] <= upper[1]]
     if wrong:
         first, second = wrong[0]
         reason = f"{second.name} lies below {first.name}, expected above"
         return [Flag("label order", reason, _slices(frame, [m for p in wrong for m in p]))]
-    skipped = [(upper[2], lower[2]) for upper, lower in pairs if lower[1] - upper[1] > 1]
+    skipped = [
+        (upper[2], lower[2])
+        for upper, lower in pairs
+        if lower[1] - upper[1] > 1 + sum(upper[1] < level < lower[1] for level in left_out)
+    ]
     if skipped and len(known) >= LEAST_LABELS:
         first, second = skipped[0]
         reason = f"nothing between {first.name} and {second.name}, expected another label"

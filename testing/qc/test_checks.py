@@ -120,7 +120,7 @@ def test_labels_are_in_order_and_complete(tmp_path, anatomy, order, expected, na
 def test_vertebrae_that_the_upper_end_cuts_tell_no_order(tmp_path, anatomy):
     """Of the uppermost only the spinous process is seen, beside the next one's cut-off body."""
     data = np.zeros((48, 48, SLICES), dtype=np.uint8)
-    data[24, 8:12, SLICES - 14 :] = 16
+    data[24, 8:12, SLICES - 14 : SLICES - 6] = 16
     data[24, 24:34, SLICES - 5 :] = 17
     for place in range(4):
         top = SLICES - 8 - 12 * place
