@@ -191,7 +191,7 @@ def cut_above(frame: Frame, labels: npt.NDArray[Any]) -> set[int]:
     labels
         On the frame's grid. Labels of a single slice are points, which are all there.
     """
-    data = frame.array(labels)
+    data = np.rint(frame.array(labels))
     at_end = max(1, round(END_MM / frame.spacing[2]))
     found = set(np.unique(data[..., :at_end]).astype(int).tolist()) - {0}
     return {v for v in found if (data == v).any(axis=(0, 1)).sum() > 1}
@@ -227,7 +227,8 @@ def label_order(
         known.sort(key=lambda item: item[0])
         # discs (3.0) and vertebrae (3.5) apart: a spinous process reaches below the next disc
         for half in (0.0, 0.5):
-            flags += _order(frame, [item for item in known if item[1] % 1 == half], left_out)
+            of_kind = [item for item in known if item[1] % 1 == half]
+            flags += _order(frame, of_kind, [level for level in left_out if level % 1 == half])
     kinds = dict.fromkeys(flag.kind for flag in flags)
     return [next(flag for flag in flags if flag.kind == kind) for kind in kinds]
 

@@ -19,6 +19,7 @@ from spinetools.labels import LEVELS, find_scheme, numbering, structures
 from spinetools.models.classes import Levels
 from spinetools.training.augment import Augmentation, changed
 from spinetools.training.nnunet_dataset import Layout, RawDataset
+from spinetools.training.nnunet_discs import flipped
 from spinetools.training.nnunet_targets import COARSE, DATASETS, disc_mask
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def prepare_labelled(
         for copy, case in enumerate(cases):
             rng = np.random.default_rng([seed, *case.encode()])
             shown = image if copy == 0 else _changed(image, rng)
-            _add(raw, case, shown, labels, names, str(image_path.relative_to(folder)))
+            _add(raw, case, shown, labels, names, str(image_path.relative_to(folder)), rng)
         for dataset in raw:
             dataset.save(seed=seed)
     logger.info("%d labelled images of %s", len(pairs), folder)
@@ -290,16 +291,20 @@ def _add(
     labels: UInt8Array,
     names: dict[int, str],
     source: str,
+    rng: np.random.Generator,
 ) -> None:
     column, written = column_of(names), None
+    swapped = flipped(rng)
     scaled = image.like(_as_int16(image.data))
     for dataset in raw:
-        channels = [scaled]
+        channels, flip = [scaled], False
         if len(dataset.dataset.channels) == 2:
             # coarse labels do not say which discs are odd: then the mask is empty, and only sets
             # of classes are asked for
-            channels.append(image.like(disc_mask(labels, names, column).astype(np.uint8)))
-        dataset.add(case, channels, dataset.dataset.target(labels, names, column), source, written)
+            flip = swapped
+            channels.append(image.like(disc_mask(labels, names, column, flip).astype(np.uint8)))
+        target = dataset.dataset.target(labels, names, column, flip)
+        dataset.add(case, channels, target, source, written)
         written = written or dataset.image_path(case)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from spinetools.errors import InputError
 from spinetools.files import write_json
 from spinetools.image import Image
+from spinetools.training.nnunet_discs import flipped
 from spinetools.training.nnunet_phantom import (
     SPACING_MM,
     VIEWS,
@@ -33,8 +33,6 @@ from spinetools.training.provenance import commit
 
 logger = logging.getLogger(__name__)
 
-#: How often odd and even change places in step 2's second channel and target.
-_FLIPPED = 0.3
 _ENDING = ".nii.gz"
 
 
@@ -200,34 +198,14 @@ def prepare_phantoms(
 def _add_sample(sample: Sample, raw: Sequence[RawDataset], seed: int) -> None:
     names, written = phantom_names(), None
     for dataset in raw:
-        channels, flipped = [sample.image], False
+        channels, flip = [sample.image], False
         if len(dataset.dataset.channels) == 2:
-            digits = [int(part) for part in sample.name.split("_")[1:]]
-            rng = np.random.default_rng([seed, *digits, dataset.dataset.number])
-            flipped = bool(rng.random() < _FLIPPED)
-            mask = disc_mask(sample.structures, names, sample.column, flipped)
-            channels.append(sample.image.like(degraded(mask, rng).astype(np.uint8)))
-        target = dataset.dataset.target(sample.structures, names, sample.column, flipped)
+            flip = flipped(np.random.default_rng([seed, *sample.name.encode()]))
+            mask = disc_mask(sample.structures, names, sample.column, flip)
+            channels.append(sample.image.like(mask.astype(np.uint8)))
+        target = dataset.dataset.target(sample.structures, names, sample.column, flip)
         dataset.add(sample.name, channels, target, sample.source, written)
         written = written or dataset.image_path(sample.name)
-
-
-def degraded(mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Make discs as imperfect as step 1 gives them: too thick, too thin, shifted, one missing."""
-    found, count = ndimage.label(mask)
-    if count and rng.random() < 0.1:
-        mask = mask & (found != rng.integers(1, count + 1))
-    how = rng.random()
-    if how < 0.25:
-        mask = ndimage.binary_dilation(mask)
-    elif how < 0.45:
-        thin = ndimage.binary_erosion(mask)
-        mask = thin if thin.any() else mask
-    if rng.random() < 0.3:
-        shift = [int(rng.integers(-1, 2)) for _ in range(3)]
-        mask = ndimage.shift(mask.astype(np.uint8), shift, order=0).astype(bool)
-    result: npt.NDArray[np.bool_] = mask
-    return result
 
 
 def _linked(source: Path, path: Path) -> bool:

@@ -13,6 +13,7 @@ import torch
 
 from spinetools.files import atomic_path
 from spinetools.optional import require
+from spinetools.training.nnunet_discs import as_step1_draws
 from spinetools.training.nnunet_loss import BALANCED, MarginalLoss
 from spinetools.training.nnunet_phantom import repeated
 from spinetools.training.nnunet_targets import kinds_of
@@ -114,12 +115,13 @@ class SpineTrainer(nnUNetTrainer):
 
     @staticmethod
     def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:
-        """Return nnU-Net's augmentation; a mask in the second channel keeps its values."""
+        """Return nnU-Net's augmentation; a second channel holds discs, drawn roughly instead."""
         composed = nnUNetTrainer.get_training_transforms(*args, **kwargs)
         composed.transforms = [
             _FirstChannel(part) if isinstance(part, RandomTransform) else part
             for part in composed.transforms
         ]
+        composed.transforms.append(_RoughDiscs())
         return composed
 
     def do_split(self) -> tuple[list[str], list[str]]:
@@ -231,6 +233,18 @@ class _FirstChannel(BasicTransform):
         image = data_dict["image"]
         changed = self.transform(image=image[:1])["image"]
         return {**data_dict, "image": torch.cat([changed, image[1:]])}
+
+
+class _RoughDiscs(BasicTransform):
+    """Draws the discs of the second channel as step 1 would."""
+
+    def apply(self, data_dict: dict[str, Any], **params: Any) -> dict[str, Any]:
+        image = data_dict["image"]
+        if len(image) == 1:
+            return data_dict
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        rough = as_step1_draws(image[1].numpy() > 0.5, rng)
+        return {**data_dict, "image": torch.stack([image[0], torch.from_numpy(rough).float()])}
 
 
 def fold_of(case: str) -> int:

@@ -29,7 +29,7 @@ from spinetools.vertebrae.evidence import (
     landmark_shares,
 )
 from spinetools.vertebrae.finish import clean, close_canal
-from spinetools.vertebrae.grid import Box, find_box, say_memory, working_image
+from spinetools.vertebrae.grid import find_box, say_memory, working_image
 from spinetools.vertebrae.naming import Numbering, solve
 from spinetools.vertebrae.networks import Network, Networks
 from spinetools.vertebrae.reading import (
@@ -164,8 +164,9 @@ def label_spine(
     shares = landmark_shares([np.array([disc.landmark for disc in discs]).reshape(-1, 5)])
     numbering = _number(image, working, seen, line, discs, shares, params, known)
     if second is not None:
-        coarse, working = working, _on_grid_of(second, image, working, box)
-        spacing = second.spacing_mm
+        coarse, spacing = working, second.spacing_mm
+        if spacing != first.spacing_mm:
+            working = working_image(image, spacing, box)
         odd = _on_space(coarse.like(draw_odd(discs, numbering.path, coarse.shape)), working.space)
         answer = second.probabilities(np.stack([working.data, odd.data]), working.space, mean_sd)
         if params.keep_steps:
@@ -188,17 +189,11 @@ def label_spine(
 
 
 def _say_memory(working: Image, first: Network, second: Network | None) -> None:
-    say_memory(working.shape, len(first.classes))
-    if second is not None:
-        finer = first.spacing_mm / second.spacing_mm
-        say_memory([round(n * finer) for n in working.shape], len(second.classes))
-
-
-def _on_grid_of(network: Network, image: Image, working: Image, box: Box | None) -> Image:
-    """Return the image on a network's grid: the one that is there, where the voxels are its own."""
-    if network.spacing_mm == working.space.spacing[0]:
-        return working
-    return working_image(image, network.spacing_mm, box)
+    """Say what the larger of the steps needs."""
+    steps = [network for network in (first, second) if network is not None]
+    finer = first.spacing_mm / min(network.spacing_mm for network in steps)
+    shape = [round(n * finer) for n in working.shape]
+    say_memory(shape, max(len(network.classes) for network in steps))
 
 
 def _on_space(labels: Image, space: Space) -> Image:

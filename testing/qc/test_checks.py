@@ -134,6 +134,15 @@ def test_vertebrae_that_the_upper_end_cuts_tell_no_order(tmp_path, anatomy):
     assert set(flags_of(tmp_path, anatomy, ("vertebrae", lower), **shown)) == {"label order"}
 
 
+def test_a_disc_is_missing_beside_a_vertebra_that_the_upper_end_cuts(tmp_path, anatomy):
+    data, words = discs([3, 4, 6, 7, 8], names=True)
+    data[24, 10:14, SLICES - 30 :] = 24
+    shown = {"label_kind": "labels", "plane": "sagittal"}
+    names = words | {24: "vertebrae_C4"}
+    flags = flags_of(tmp_path, anatomy, ("spine", data), label_names=names, **shown)
+    assert set(flags) == {"label missing"}
+
+
 def test_a_vertebra_whose_processes_hang_low_is_in_order(tmp_path, anatomy):
     """The middle of a vertebra with its spinous process lies below the disc under its body."""
     data, words = discs([3, 4, 5, 6, 7], names=True)
