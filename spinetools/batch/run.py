@@ -336,18 +336,18 @@ def _at_work_in(folders: Folders) -> Iterator[None]:
     made: list[Path] = []
     lock = FileLock(folders.log / ".lock")
     try:
-        for folder in (folders.log, folders.processed, folders.results, folders.qc):
-            for step in reversed([folder, *folder.parents]):
-                if not step.is_dir():
-                    step.mkdir()
-                    made.append(step)
+        _make(folders.log, made)
         lock.acquire(timeout=0)
+        # only who has the lock makes, and takes away, what both would use
+        for folder in (folders.processed, folders.results, folders.qc):
+            _make(folder, made)
         # a full disk is said now, rather than after the first subject
         write_text(folders.log / ".writable", "x")
         (folders.log / ".writable").unlink()
         made.clear()
         yield
     except Timeout:
+        made.clear()  # the other one is at work in these, whoever made them
         raise OutputError(
             f"another st_run_batch is at work in {folders.output}; wait for it, or choose another "
             "-path-output"
@@ -360,13 +360,27 @@ def _at_work_in(folders: Folders) -> Iterator[None]:
             f"cannot write {folders.output}: {reason}; choose another -path-output"
         ) from error
     finally:
-        lock.release()
         if made:
             with suppress(OSError):
                 (folders.log / ".lock").unlink()
         for step in reversed(made):
             with suppress(OSError):
                 step.rmdir()
+        lock.release()
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    """Make a folder with those above it, and note which were not there."""
+    for step in reversed([folder, *folder.parents]):
+        if step.is_dir():
+            continue
+        try:
+            step.mkdir()
+        except FileExistsError:
+            if not step.is_dir():
+                raise
+        else:  # else another batch was faster
+            made.append(step)
 
 
 def _refresh_report(folder: Path) -> Path | None:

@@ -17,6 +17,8 @@ pytest.importorskip("distributed")
 if sys.platform == "win32":
     pytest.skip("these kill processes as POSIX does", allow_module_level=True)
 
+from filelock import FileLock
+
 from spinetools.batch import BatchParams, Progress, run_batch
 from spinetools.errors import InputError, OutputError
 
@@ -162,6 +164,34 @@ def test_a_stopped_batch_leaves_no_process_and_can_be_resumed(
     if number == signal.SIGTERM:
         states = [row["state"] for row in rows_of(log / "summary.tsv")]
         assert states == ["done", "not run", "not run", "not run"]
+
+
+def test_who_waits_for_another_batch_makes_and_takes_away_nothing(
+    params: BatchParams, write_script: WriteScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one may have its lock, and not yet its folders: it would lose those made here."""
+    write_script("exit 0")
+    log = Path(params.output) / "log"
+    log.mkdir(parents=True)
+    touched, mkdir = [], Path.mkdir
+    monkeypatch.setattr(Path, "rmdir", lambda path: touched.append(path))
+    monkeypatch.setattr(Path, "mkdir", lambda p, *a, **k: (touched.append(p), mkdir(p, *a, **k)))
+    with FileLock(log / ".lock"), pytest.raises(OutputError, match="another st_run_batch"):
+        run_batch(params)
+    assert set(touched) <= {log}
+    assert [path.name for path in Path(params.output).iterdir()] == ["log"]
+
+
+def test_a_file_where_a_folder_should_be_is_said(
+    params: BatchParams, write_script: WriteScript
+) -> None:
+    write_script("exit 0")
+    output = Path(params.output)
+    output.mkdir()
+    (output / "data_processed").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        run_batch(params)
+    assert [path.name for path in output.iterdir()] == ["data_processed"]
 
 
 def test_other_batches_may_use_other_folders(params: BatchParams) -> None:
