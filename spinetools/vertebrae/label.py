@@ -75,6 +75,8 @@ _CONUS_SURE = 0.93
 _BONE_REACH_MM = (65.0, 95.0, 80.0)
 #: … and the canal with the cord: it is at most some 30 mm wide, and the line runs within.
 _CANAL_REACH_MM = (30.0, 30.0, 30.0)
+#: Less of a vertebra than this is a crumb beside a disc that the image's end cuts, mm³.
+_SLIVER_MM3 = 200.0
 
 
 @dataclass(frozen=True)
@@ -324,6 +326,8 @@ def _paint(
             numbers[tuple(disc.voxels.T)] = FIRST_DISC + index
     if not params.step1_only:
         numbers = clean(numbers, spacing)
+        sizes = np.bincount(numbers.ravel(), minlength=FIRST_DISC)[:FIRST_DISC] * spacing**3
+        numbers[np.isin(numbers, np.flatnonzero(sizes < _SLIVER_MM3))] = 0
     cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
     canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
     cord, canal = (_near(mask, line, spacing, _CANAL_REACH_MM) for mask in (cord, canal))
