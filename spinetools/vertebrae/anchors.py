@@ -43,6 +43,25 @@ class Init:
     z: float
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known beforehand.
+
+    Attributes
+    ----------
+    init
+        A level by hand.
+    discs
+        Single voxels with SCT's disc values, on any grid of the same scanner space.
+    localizer
+        Labels of another image of the same session, in any scheme.
+    """
+
+    init: Init | None = None
+    discs: Image | None = None
+    localizer: Image | None = None
+
+
 def parse_init(text: str) -> Init:
     """Read ``LEVEL,z``: ``L3,120`` or ``C2-C3,210``.
 

@@ -14,9 +14,9 @@ from spinetools.image.header import affine_of
 from spinetools.image.load import check_finite
 from spinetools.image.orientation import check_codes
 from spinetools.image.points import load_labels
-from spinetools.vertebrae.anchors import Init, parse_init
+from spinetools.vertebrae.anchors import Init, Known, parse_init
 from spinetools.vertebrae.engines import Engine, load_networks
-from spinetools.vertebrae.label import Known, LabelParams, label_spine
+from spinetools.vertebrae.label import LabelParams, label_spine
 from spinetools.vertebrae.networks import Networks
 from spinetools.vertebrae.result import SpineLabels
 

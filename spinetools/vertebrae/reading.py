@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,7 @@ def read_step2(answer: F32) -> Seen:
     )  # fmt: skip
 
 
-def draw_odd(discs: list[DiscSeen], path: Path, shape: tuple[int, ...]) -> F32:
+def draw_odd(discs: Sequence[DiscSeen], path: Path, shape: tuple[int, ...]) -> F32:
     """Draw the odd discs, as step 2 was trained to read them."""
     odd = np.zeros(shape, np.float32)
     for disc, index in zip(discs, path, strict=True):
@@ -83,7 +84,7 @@ def draw_odd(discs: list[DiscSeen], path: Path, shape: tuple[int, ...]) -> F32:
 
 
 def shares_of(
-    discs: list[DiscSeen], first: Seen, second: Seen, spaces: tuple[Space, Space]
+    discs: Sequence[DiscSeen], first: Seen, second: Seen, spaces: tuple[Space, Space]
 ) -> FloatArray:
     """Average what step 1, step 2 and the vertebrae of step 2 say of each disc.
 
@@ -122,7 +123,7 @@ def _voxels_of(disc: DiscSeen, first: Space, second: Space) -> tuple[npt.NDArray
 def _bone_shares(
     disc: DiscSeen,
     i: int,
-    discs: list[DiscSeen],
+    discs: Sequence[DiscSeen],
     seen: Seen,
     spacing: float,
     otherwise: FloatArray,
