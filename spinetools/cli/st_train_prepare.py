@@ -57,7 +57,7 @@ def get_parser() -> StParser:
     group.add_argument(
         "-unlabelled", choices=("background", "span", "ignore"), default="background",
         help="voxels without a label are background; nobody knows (ignore); or background where "
-        "discs are labelled and unknown above and below (span) (default background)",
+        "discs are labelled and all but a disc above and below (span) (default background)",
     )  # fmt: skip
     group.add_argument(
         "-lowest", metavar="DISC",

@@ -50,7 +50,8 @@ class LabelParams:
         ``1=vertebra,2=disc`` instead of a scheme.
     unlabelled
         What voxels without a label are: ``background``, ``ignore`` (nobody knows), or ``span``:
-        background from the highest disc to the lowest one, unknown above and below.
+        background from the highest disc to the lowest one, anything but a disc above and below.
+        (As long as nobody knew there, L5–S grew into the first sacral body on real images.)
     copies
         Randomly changed copies of each image.
     lowest
@@ -185,7 +186,7 @@ def read_pair(
         labels, names = _name_discs(labels, names, params.lowest, mask.space, label_path)
     if params.unlabelled != "background":
         labels = _unlabelled(labels, names, params.unlabelled == "span")
-        names = {**names, _UNKNOWN: "unlabelled"}
+        names = {**names, _UNKNOWN: "no_disc" if params.unlabelled == "span" else "unlabelled"}
     return image, labels, names
 
 

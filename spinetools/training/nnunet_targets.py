@@ -1,7 +1,8 @@
 """What the nnU-Net datasets 101, 102 and 103 ask for, and how labels become their classes.
 
 A voxel of the target holds the number of its class or, above these, a code for a set of classes:
-where labels do not say which (``any_disc``: some disc, level unknown; ``unlabelled``: anything).
+where labels do not say which (``any_disc``: some disc, level unknown; ``unlabelled``: anything;
+``no_disc``: anything else than a disc, where all discs are labelled and other things are not).
 The loss (:mod:`spinetools.training.nnunet_loss`) then asks for the set as a whole. nnU-Net does not
 know of the codes, and needs not to: its ``ignore`` is the set of all classes.
 """
@@ -24,7 +25,7 @@ UInt8Array = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 #: Sets of classes, by the name that labels may have instead of a structure's.
-MERGED = ("unlabelled", "any_disc", "any_vertebra", "any_canal")
+MERGED = ("unlabelled", "any_disc", "any_vertebra", "any_canal", "no_disc")
 #: What those who label coarsely call the sets (SPIDER: 1 vertebra, 2 disc, 3 canal with the cord).
 COARSE = {"vertebra": "any_vertebra", "disc": "any_disc", "canal": "any_canal"}
 #: Discs of spines with one vertebra more or fewer that are what another disc is; of the others the
@@ -77,7 +78,8 @@ class Dataset:
     def sets(self) -> dict[int, tuple[int, ...]]:
         """Class numbers by code, for the codes that stand for several classes."""
         numbers = [tuple(range(len(self.classes)))]
-        numbers += [tuple(channels(self.classes, *_SET_PREFIXES[name])) for name in MERGED[1:]]
+        numbers += [tuple(channels(self.classes, *_SET_PREFIXES[name])) for name in MERGED[1:4]]
+        numbers.append(tuple(sorted(set(numbers[0]) - set(numbers[1]))))
         return {len(self.classes) + i: some for i, some in enumerate(numbers)}
 
     def code(self, name: str, column: Levels) -> int:
