@@ -95,9 +95,9 @@ def test_coarse_labels_ask_for_sets(tmp_path: Path) -> None:
         assert disc == {name for name in dataset.classes if name.startswith("disc")}
         canal = {dataset.classes[i] for i in dataset.sets[int(target[3, 1, 12])]}
         assert canal == {"cord", "canal"}
-        everything = dataset.code("unlabelled", column_of({}))
-        # above the highest disc and at or below the lowest nothing is known, between it is
-        assert target[0, 9, 28] == target[0, 9, 2] == target[0, 9, 9] == everything
+        no_disc = dataset.code("no_disc", column_of({}))
+        # above the highest disc and at or below the lowest is no other one; between, nothing
+        assert target[0, 9, 28] == target[0, 9, 2] == target[0, 9, 9] == no_disc
         assert target[0, 9, 13] == 0
     assert one[3, 5, 13] == DATASETS[101].classes.index("vertebra")
     folder = layout.raw_of(DATASETS[102])

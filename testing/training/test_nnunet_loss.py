@@ -62,6 +62,21 @@ def test_nothing_known_is_nothing_learnt() -> None:
     assert x.grad.abs().max() == 0
 
 
+def test_a_class_where_there_is_surely_none_costs() -> None:
+    """All but class 1, say: the other classes may be there as they like, class 1 costs."""
+    y = target().clamp(max=1)
+    y[..., 3:] = 6
+    loss = MarginalLoss(4, {**SETS, 6: (0, 2, 3)})
+
+    def with_class(number: int) -> float:
+        x = logits(0)
+        x[:, number, ..., 3:] += 8
+        return float(loss(x, y))
+
+    assert with_class(2) == pytest.approx(with_class(3), abs=0.02)
+    assert with_class(1) > with_class(2) + 1
+
+
 def test_a_set_asks_for_its_sum_and_not_for_one_of_its_classes() -> None:
     y = torch.full((1, 1, 2, 2, 2), 5)
     y[0, 0, 0] = 1

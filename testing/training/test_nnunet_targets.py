@@ -114,6 +114,7 @@ def test_sets_hold_what_their_names_say() -> None:
         assert dataset.sets[codes["unlabelled"]] == tuple(range(n))
         discs = {i for i, name in enumerate(dataset.classes) if name.startswith("disc")}
         assert set(dataset.sets[codes["any_disc"]]) == discs
+        assert set(dataset.sets[codes["no_disc"]]) == set(range(n)) - discs
         canal = {dataset.classes[i] for i in dataset.sets[codes["any_canal"]]}
         assert {name.removeprefix("spinal_") for name in canal} == {"cord", "canal"}
     # of one class only: no set, but that class
