@@ -125,7 +125,8 @@ def label_spine(
         answer = second.probabilities(np.stack([working.data, odd.data]), working.space, mean_sd)
         if params.keep_steps:
             steps["step2"] = working.like(hard_classes(answer))
-        before, shown = shown, view(working, read_step2(answer))
+        before, spaces = shown, (shown.working.space, working.space)
+        shown = view(working, read_step2(answer, before.seen, spaces))
         del answer
         numbering = _number_again(before, numbering, shown, image, params, known)
     seen = shown.seen

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spinetools.image import Space
+from spinetools.image import Image, Space, resample_to
 from spinetools.vertebrae import classes
 from spinetools.vertebrae.discs import DiscSeen
 from spinetools.vertebrae.evidence import landmark_shares
@@ -55,23 +55,50 @@ def read_step1(answer: F32) -> Seen:
     )  # fmt: skip
 
 
-def read_step2(answer: F32) -> Seen:
-    """Read step 2's probabilities (classes, X, Y, Z)."""
+def read_step2(
+    answer: F32, first: Seen | None = None, spaces: tuple[Space, Space] | None = None
+) -> Seen:
+    """Read step 2's probabilities (classes, X, Y, Z).
+
+    Parameters
+    ----------
+    answer
+        Of step 2.
+    first, spaces
+        What step 1 saw, and the grid of each step: cord, canal, disc and bone are then the average
+        of both networks, which err less together. Which disc and which vertebra it is, is step 2's.
+    """
     names = classes.STEP2
     disc_channels = classes.channels(names, "disc")
     bone_channels = classes.channels(names, "vertebra", "sacrum")
-    disc, bone = answer[disc_channels].sum(axis=0), answer[bone_channels].sum(axis=0)
+    parts = [answer[1].copy(), answer[2].copy()]
+    parts += [answer[channels].sum(axis=0) for channels in (disc_channels, bone_channels)]
+    if first is not None and spaces is not None:
+        for part, before in zip(
+            parts, (first.cord, first.canal, first.disc, first.bone), strict=True
+        ):
+            part += _on_space(before, *spaces)
+            part /= 2
+    cord, canal, disc, bone = parts
     # the likeliest class among bone's, where bone as a whole is likely
     inside = (bone >= 0.5) & (bone > disc)
     best = np.asarray(bone_channels)[answer[bone_channels].argmax(axis=0)]
     kinds = np.asarray(disc_channels)[answer[disc_channels].argmax(axis=0)].astype(np.uint8)
     marks = ("vertebra_C2", "vertebra_T1", "vertebra_T12", "sacrum")
     return Seen(
-        cord=answer[1].copy(), canal=answer[2].copy(), disc=disc, bone=bone,
+        cord=cord, canal=canal, disc=disc, bone=bone,
         landmarks=tuple(answer[names.index(name)].copy() for name in classes.LANDMARK_DISCS),
         kinds=kinds, masks=tuple(inside & (best == channel) for channel in bone_channels),
         marks=tuple(answer[names.index(name)].copy() for name in marks),
     )  # fmt: skip
+
+
+def _on_space(share: F32, space: Space, target: Space) -> F32:
+    """Bring a probability to another step's grid."""
+    if space.same_as(target):
+        return share
+    result: F32 = resample_to(Image(share, space), target, "linear").data
+    return result
 
 
 def draw_odd(discs: Sequence[DiscSeen], path: Path, shape: tuple[int, ...]) -> F32:
