@@ -119,8 +119,7 @@ def load_networks(
     model
         ONNX: a name, of which ``<name>_step1``, ``<name>_step2`` and, where it is there,
         ``<name>_region`` are looked for, or the folder that holds them. nnU-Net: a model that was
-        installed, or a folder with a results folder for each step. None for the engine's default,
-        of which step 2 may be missing: then step 1 works alone, and that is said.
+        installed, or a folder with a results folder for each step. None for the engine's default.
     engine
         ``onnx`` or ``nnunet``.
     device
@@ -141,14 +140,7 @@ def load_networks(
     needed = ("step1",) if fast or one_step else ("step1", "step2")
     if engine == "nnunet":
         return _from_nnunet(name, needed, device, fold)
-    paths = {"step1": _onnx_path(name, "step1")}
-    if "step2" in needed:
-        try:
-            paths["step2"] = _onnx_path(name, "step2")
-        except ModelError:
-            if model is not None:
-                raise
-            logger.info("%s_step2 is not installed: step 1 works alone", name)
+    paths = {step: _onnx_path(name, step) for step in needed}
     overlap = _FAST_OVERLAP if fast else None
     loaded = {
         step: _network(OnnxPredictor(path, device, overlap=overlap), step, path)

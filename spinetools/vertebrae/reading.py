@@ -17,13 +17,17 @@ from spinetools.vertebrae.networks import F32
 
 FloatArray = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+#: Odd and even bone keep neighbours apart where the network is as sure as this which is which; else
+#: arches are told apart by their height alone, as with step 1.
+_SURE_APART = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """The output of one step, by structure.
 
-    ``kinds`` and ``masks`` keep neighbouring discs and vertebrae apart; ``landmarks`` and ``marks``
+    ``kinds`` and ``masks`` keep neighbouring discs and vertebrae apart (one mask holds all bone
+    where the network does not); ``landmarks`` and ``marks``
     are the probabilities of landmark discs and vertebrae.
     """
 
@@ -83,14 +87,25 @@ def read_step2(
     # the likeliest class among bone's, where bone as a whole is likely
     inside = (bone >= 0.5) & (bone > disc)
     best = np.asarray(bone_channels)[answer[bone_channels].argmax(axis=0)]
+    masks = tuple(inside & (best == channel) for channel in bone_channels)
+    if _sureness(answer[bone_channels], inside) < _SURE_APART:
+        masks = (inside,)
     kinds = np.asarray(disc_channels)[answer[disc_channels].argmax(axis=0)].astype(np.uint8)
     marks = ("vertebra_C2", "vertebra_T1", "vertebra_T12", "sacrum")
     return Seen(
         cord=cord, canal=canal, disc=disc, bone=bone,
         landmarks=tuple(answer[names.index(name)].copy() for name in classes.LANDMARK_DISCS),
-        kinds=kinds, masks=tuple(inside & (best == channel) for channel in bone_channels),
+        kinds=kinds, masks=masks,
         marks=tuple(answer[names.index(name)].copy() for name in marks),
     )  # fmt: skip
+
+
+def _sureness(shares: F32, inside: Bools) -> float:
+    """Return how much of bone's probability its likeliest class has, on average."""
+    here = shares[:, inside]
+    if not here.size:
+        return 0.0
+    return float((here.max(axis=0) / np.maximum(here.sum(axis=0), 1e-6)).mean())
 
 
 def _on_space(share: F32, space: Space, target: Space) -> F32:

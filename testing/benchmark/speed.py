@@ -26,7 +26,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from cases import RESULTS, real_folder
-from tables import machine, markdown, number, write_tsv
+from tables import machine, markdown, number, read_tsv, write_tsv
 
 from spinetools.image import Image
 from spinetools.models.registry import shipped_folder
@@ -80,16 +80,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("-n", type=int, default=5, help="runs of each command (default 5)")
     parser.add_argument("-no-real", action="store_true", help="on the simulated spine")
+    parser.add_argument(
+        "-only", metavar="TEXT", help="commands with this in their line; the other rows stay"
+    )
     parser.add_argument("-no-stress", action="store_true", help="without the report's stress test")
     parser.add_argument("-o", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = make_inputs(folder, not args.no_real)
-        rows = [measure(words, folder, args.n, note) for words, note in command_lines(inputs)]
-        if not args.no_stress:
-            rows.append(stress(folder, inputs))
-        rows += startup(folder, args.n)
+        lines = [line for line in command_lines(inputs) if (args.only or "") in " ".join(line[0])]
+        rows = [measure(words, folder, args.n, note) for words, note in lines]
+        if args.only:
+            anew = {row["what"]: row for row in rows}
+            rows = [anew.get(row["what"], row) for row in read_tsv(args.o / "speed.tsv")]
+        else:
+            rows += [] if args.no_stress else [stress(folder, inputs)]
+            rows += startup(folder, args.n)
     print(f"{inputs.what}; {json.dumps(machine())}\n")
     print(markdown(rows))
     write_tsv(args.o / "speed.tsv", rows)

@@ -18,7 +18,6 @@ from spinetools.phantom.protocols import Protocol
 from spinetools.vertebrae import Known, LabelParams, label_spine, load_networks
 from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.anchors import parse_init
-from spinetools.vertebrae.engines import DEFAULT_MODEL
 from spinetools.vertebrae.levels import disc_points
 from spinetools.vertebrae.result import SpineLabels
 
@@ -145,17 +144,6 @@ def test_fast_needs_no_second_network(models: Path, lumbar: Coded, tmp_path: Pat
     assert min(named.values()) > 0.85, scores
     with pytest.raises(ModelError, match=r"0 files \*step2\*.onnx"):
         load_networks(str(tmp_path))
-
-
-def test_where_step_2_is_not_installed_step_1_works_alone(
-    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "spine_step1.onnx").write_bytes((models / "spine_step1.onnx").read_bytes())
-    monkeypatch.setitem(DEFAULT_MODEL, "onnx", str(tmp_path))
-    caplog.set_level("INFO", logger="spinetools")
-    loaded = load_networks()
-    assert loaded.step2 is None
-    assert "step2 is not installed: step 1 works alone" in caplog.text
 
 
 def test_step_1_only(models: Path, lumbar: Coded) -> None:

@@ -1,4 +1,4 @@
-"""The network of step 1 that ships: what it reaches on real images, and not less than that."""
+"""The networks that ship: what they reach on real images, and not less than that."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ def test_regions_of_a_volume_never_seen(real_data: Path, networks: LoadedNetwork
     assert found["Dice vertebra"] > 0.78
     assert found["Dice disc"] > 0.78
     assert found["Dice canal"] > 0.80
+
+
+@pytest.mark.real
+def test_step_2_draws_discs_better(real_data: Path, networks: LoadedNetworks) -> None:
+    fast = answer_on("ivd_11", real_data, networks)
+    both = answer_on("ivd_11", real_data, load_networks(), LabelParams())
+    assert both.right, both.note
+    assert both.figures["Dice disc"] > max(0.82, fast.figures["Dice disc"] + 0.02)
 
 
 def test_a_simulated_lumbar_spine(networks: LoadedNetworks) -> None:
