@@ -17,6 +17,9 @@ BLEND_SIGMA = 1 / 8
 #: The cord's middle may leave that of a block by this share of the block's half width.
 TRUSTED_SHARE = 0.4
 
+#: Digits of heights (mm) that are compared.
+_DIGITS = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Patches:
@@ -218,7 +221,8 @@ class _Blocks:
         span = max(float(heights[-1] - heights[0]) - 2 * reach, 0.0)
         n_steps = int(np.ceil(span / (2 * reach) - 1e-9))
         wanted = (heights[0] + heights[-1] - span) / 2 + np.linspace(0, span, n_steps + 1)
-        rows = {int(np.abs(heights - height).argmin()) for height in wanted}
+        # of two rows as near as each other the lower one, whatever the header's rounding says
+        rows = {int(np.abs(heights - height).round(_DIGITS).argmin()) for height in wanted}
         good = np.any([self._lies_well(row) for row in rows], axis=0)
         while not good.all():
             missing = np.flatnonzero(~good)
@@ -242,6 +246,6 @@ class _Blocks:
         away = np.abs(self.line_mm - self.line_mm[row])
         covered = np.interp(away[:, 2], self.heights_mm, self.covered) > 0.99
         near = away[:, :2].max(axis=1) <= self.trusted_mm
-        good = covered & near & (away[:, 2] <= 0.4 * self.length_mm)
+        good = covered & near & (away[:, 2].round(_DIGITS) <= 0.4 * self.length_mm)
         good[row] = True
         return np.asarray(good)

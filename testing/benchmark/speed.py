@@ -100,7 +100,8 @@ def main() -> None:
     print(f"{inputs.what}; {json.dumps(machine())}\n")
     print(markdown(rows))
     write_tsv(args.o / "speed.tsv", rows)
-    write_tsv(args.o / "machine.tsv", [{**machine(), "image": inputs.what}])
+    if not args.only:
+        write_tsv(args.o / "machine.tsv", [{**machine(), "image": inputs.what}])
     print(f"\nwritten: {args.o / 'speed.tsv'}")
 
 

@@ -62,8 +62,11 @@ def test_the_simulated_spine(
     assert dice(result.mask.data > 0, truth) > floor
 
 
-def test_ten_slices_turned_in_the_scanner(kernel: str) -> None:
-    phantom = make_phantom(4712, None, "t2_3d")
+@pytest.mark.parametrize(("seed", "turn"), [(4712, (15, -20, 10)), (4713, (5, 3, -8))])
+def test_ten_slices_turned_in_the_scanner(
+    kernel: str, seed: int, turn: tuple[float, float, float]
+) -> None:
+    phantom = make_phantom(seed, None, "t2_3d")
     low = phantom.image.shape[2] // 2
     box = ((0, 0, low), (*phantom.image.shape[:2], low + 10))
     image, truth = phantom.image.crop(*box), phantom.cord.crop(*box).data > 0
@@ -71,9 +74,7 @@ def test_ten_slices_turned_in_the_scanner(kernel: str) -> None:
     assert len(straight.slices) == 10
     assert dice(straight.mask.data > 0, truth) > 0.91
     affine = image.space.affine.copy()
-    affine[:3, :3] = (
-        Rotation.from_euler("xyz", (15, -20, 10), degrees=True).as_matrix() @ (affine[:3, :3])
-    )
+    affine[:3, :3] = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() @ (affine[:3, :3])
     turned = Image(image.data, Space(image.space.shape, affine))
     oblique = segment_cord(turned, "t2", DeepsegParams(kernel=kernel))
     assert dice(oblique.mask.data > 0, straight.mask.data > 0) > 0.999
