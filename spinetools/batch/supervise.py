@@ -158,7 +158,7 @@ class Supervisor:
             if used > limit:
                 self.peak_bytes = max(self.peak_bytes, used)
                 self.end(
-                    f"it used {used / 1e9:.1f} GB of memory, more than its {limit / 1e9:.1f} GB "
+                    f"it used {used / 1e9:.2f} GB of memory, more than its {limit / 1e9:.2f} GB "
                     "(-memory)"
                 )
         self.peak_bytes = max(self.peak_bytes, used)
