@@ -59,7 +59,7 @@ class Case:
 def simulated(seed: int, subjects: int) -> Iterator[Case]:
     """Simulate subjects in the training's fields of view, whole and cut."""
     for number_ in range(subjects):
-        for sample in phantom_samples(number_, seed):
+        for sample in phantom_samples(number_, seed, spacing_mm=SPACING_MM):
             name = f"{sample.name} {sample.source}"
             whole = tuple(slice(0, n) for n in sample.image.shape)
             yield from _cut("phantom", name, sample, whole)

@@ -23,7 +23,7 @@ from spinetools.training.nnunet_phantom import SPACING_MM  # noqa: E402
 from spinetools.training.nnunet_plan import preprocess, raw_description  # noqa: E402
 from spinetools.training.nnunet_targets import DATASETS  # noqa: E402
 from spinetools.training.nnunet_train import Run, load_weights, make_trainer, train  # noqa: E402
-from spinetools.training.nnunet_trainer import _FirstChannel, fold_of  # noqa: E402
+from spinetools.training.nnunet_trainer import _FirstChannel, _RoughDiscs, fold_of  # noqa: E402
 
 #: Small, and of another size along every axis.
 PATCH = (16, 24, 32)
@@ -189,6 +189,20 @@ def test_intensities_of_a_mask_stay(layout: Layout) -> None:
     assert (changed["image"][0] == 2).all()
     assert (changed["image"][1] == 1).all()
     assert "segmentation" in changed
+
+
+def test_the_discs_of_the_second_channel_are_drawn_roughly() -> None:
+    torch.manual_seed(3)
+    image = torch.rand(2, 24, 24, 24)
+    image[1] = 0
+    image[1, 4:20, 4:20, 10:14] = 1
+    first, second = (_RoughDiscs()(image=image)["image"] for _ in range(2))
+    for drawn in (first, second):
+        assert torch.equal(drawn[0], image[0])
+        assert set(drawn[1].unique().tolist()) == {0, 1}
+        assert not torch.equal(drawn[1], image[1])
+    assert not torch.equal(first[1], second[1])
+    assert torch.equal(_RoughDiscs()(image=image[:1])["image"], image[:1])
 
 
 def test_folds_keep_subjects_together_and_are_about_even() -> None:
