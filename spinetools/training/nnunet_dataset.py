@@ -22,7 +22,6 @@ from spinetools.files import write_json
 from spinetools.image import Image
 from spinetools.training.nnunet_discs import flipped
 from spinetools.training.nnunet_phantom import (
-    SPACING_MM,
     VIEWS,
     Sample,
     phantom_samples,
@@ -163,7 +162,7 @@ def prepare_phantoms(
     numbers: Sequence[int],
     n_volumes: int,
     seed: int = 2026,
-    spacing_mm: float = SPACING_MM,
+    spacing_mm: float | None = None,
 ) -> None:
     """Write volumes of the digital spine to datasets; those that are there already stay.
 
@@ -178,9 +177,11 @@ def prepare_phantoms(
     seed
         Of subjects and images.
     spacing_mm
-        Voxel size; another than the networks' is resampled when it is preprocessed.
+        Voxel size; None for the finest of the datasets'. Another than a network's own is resampled
+        when it is preprocessed.
     """
     raw = [RawDataset(layout, DATASETS[number]) for number in numbers]
+    spacing_mm = spacing_mm or min(dataset.dataset.spacing_mm for dataset in raw)
     for subject in range(-(-n_volumes // len(VIEWS))):
         views = VIEWS[: n_volumes - subject * len(VIEWS)]
         cases = [sample_name(subject, view) for view in range(len(views))]
@@ -188,7 +189,7 @@ def prepare_phantoms(
             continue
         for dataset in raw:  # where it cannot be written is said before the painting
             dataset.save(seed=seed)
-        for sample in phantom_samples(subject, seed, views, spacing_mm):
+        for sample in phantom_samples(subject, seed, spacing_mm, views):
             _add_sample(sample, raw, seed)
         for dataset in raw:
             dataset.save(seed=seed)

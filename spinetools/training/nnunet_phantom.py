@@ -28,9 +28,6 @@ from spinetools.phantom import (
 
 FloatArray = npt.NDArray[np.float64]
 
-#: The networks' voxel size, mm: worn discs (4 mm) are some voxels high, and a patch that a CPU core
-#: takes in under two seconds holds four lumbar vertebrae. (Up to version 1.2 of step 1 it was 1.5.)
-SPACING_MM = 1.25
 #: A case of the digital spine is called so.
 PREFIX = "phantom_"
 #: Painted beyond the cord's line: right and left, behind and in front, mm.
@@ -154,7 +151,7 @@ def repeated(cases: list[str], real_share: float | None) -> list[str]:
 
 
 def phantom_samples(
-    number: int, seed: int, views: tuple[View, ...] = VIEWS, spacing_mm: float = SPACING_MM
+    number: int, seed: int, spacing_mm: float, views: tuple[View, ...] = VIEWS
 ) -> Iterator[Sample]:
     """Image one subject through all views.
 
@@ -164,10 +161,10 @@ def phantom_samples(
         Which subject: everything depends on this and on ``seed`` only.
     seed
         Of the whole set.
-    views
-        Fields of view, an image each.
     spacing_mm
         The working grid's voxel size.
+    views
+        Fields of view, an image each.
     """
     rng = np.random.default_rng([seed, number])
     subject = make_subject(int(rng.integers(2**31)))
@@ -184,7 +181,7 @@ def phantom_samples(
         )  # fmt: skip
 
 
-def whole_space(subject: Subject, spacing_mm: float = SPACING_MM) -> Space:
+def whole_space(subject: Subject, spacing_mm: float) -> Space:
     """Return a grid that holds the whole spine and what surrounds it."""
     ends = np.interp(_LEVELS, subject.profiles["level"], subject.curve.s)
     line = subject.curve.at(np.linspace(ends[0], ends[1], 100))

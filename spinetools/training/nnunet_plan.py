@@ -14,7 +14,6 @@ import numpy.typing as npt
 from spinetools.errors import InputError
 from spinetools.optional import require
 from spinetools.training.nnunet_dataset import Layout
-from spinetools.training.nnunet_phantom import SPACING_MM
 from spinetools.training.nnunet_targets import DATASETS, Dataset
 
 require("nnunetv2", "nnunet")
@@ -38,7 +37,7 @@ PLANS_NAME = "SpinePlans"
 CONFIGURATION = "3d_fullres"
 #: Cases that the fingerprint is taken of at most.
 MOST_CASES = 40
-#: Voxels of a patch: right-left, back-front, up-down; 60 × 120 × 160 mm.
+#: Voxels of a patch: right-left, back-front, up-down; 60 × 120 × 160 mm at 1.25 mm.
 PATCH = (48, 96, 128)
 #: Channels and convolutions of each stage, finest first, and convolutions of each stage upwards,
 #: coarsest first. Most of the time goes to the finest stage: one convolution less each way there
@@ -69,7 +68,8 @@ class SpinePlanner(ExperimentPlanner):
 
     def determine_fullres_target_spacing(self) -> npt.NDArray[np.float64]:
         """Return the working voxel size."""
-        return np.array([SPACING_MM] * 3)
+        dataset = next(d for d in DATASETS.values() if d.folder == self.dataset_name)
+        return np.array([dataset.spacing_mm] * 3)
 
     def determine_transpose(self) -> tuple[list[int], list[int]]:
         """Make the network see x, y, z; nnU-Net reads z, y, x."""

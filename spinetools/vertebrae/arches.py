@@ -24,12 +24,17 @@ _LEAST_ARCH_MM3, _ARCH_SIDE_MM, _MOST_ARCH = 60.0, 35.0, 0.8
 #: Pieces of bone that reach over more levels than this hold several arches; each holds what is this
 #: near to its level.
 _SEVERAL, _LEVEL_WITH = 1.2, 0.25
-#: A vertebra with less than this share of the bone at its arch's height has lost it to another.
+#: A vertebra with less than this share of a piece of bone at its arch's height has lost it.
 _ROBBED = 0.2
 #: Arches hang down: so many mm where they begin behind the canal's middle, and by this slope from
 #: there on to where it ends (regressed on the digital spine).
 _HANG = {"C": (2.8, 0.5), "T": (3.0, 1.0), "L": (9.5, 0.15), "S": (5.0, 0.25)}
 _HANG_FROM_MM, _HANG_TO_MM = 8.0, 33.0
+#: … and aside, where transverse processes are: the thoracic ones reach up and back.
+_HANG_ASIDE = {**_HANG, "T": (-3.3, 0.0)}
+_ASIDE_MM = 12.0
+#: Cervical vertebrae lie above this level (0 is C1).
+_CERVICAL = 6.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +57,16 @@ class Heights:
     def levels(self, voxels: npt.NDArray[Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return which vertebra voxels are level with (0 is C1), and how far right and in front."""
         s, right, front, _ = coordinates(self.line, voxels * self.spacing)
-        hang = np.array([_HANG[name[0]] for name in (*self.anatomy.vertebrae, "S")])
-        first, slope = (np.interp(s, self.places, column) for column in hang.T)
+        aside = np.abs(right) > _ASIDE_MM
+        regions = [name[0] for name in (*self.anatomy.vertebrae, "S")]
+        first, slope = (
+            np.where(
+                aside,
+                np.interp(s, self.places, [_HANG_ASIDE[region][k] for region in regions]),
+                np.interp(s, self.places, [_HANG[region][k] for region in regions]),
+            )
+            for k in (0, 1)
+        )
         behind = np.clip(-front, 0, _HANG_TO_MM)
         s -= first * np.minimum(behind / _HANG_FROM_MM, 1)
         s -= slope * np.maximum(behind - _HANG_FROM_MM, 0)
@@ -87,19 +100,28 @@ def return_arches(here: Ints, heights: Heights, hills: Landscape) -> None:
     """
     voxels = np.argwhere(here)
     level, right, front = heights.levels(voxels)
-    behind = (front < -_HANG_FROM_MM) & (np.abs(right) < _ARCH_SIDE_MM)
+    aside = np.abs(right)
+    # beside cervical bodies stand pillars, which transverse foramina part from them
+    pillar = (level < _CERVICAL) & (aside > _ASIDE_MM) & (front < _HANG_FROM_MM)
+    behind = pillar | ((front < -_HANG_FROM_MM) & (aside < _ARCH_SIDE_MM))
     voxels, level = voxels[behind], level[behind]
     region, seeds = np.zeros(here.shape, bool), np.zeros(here.shape, np.int16)
     region[tuple(voxels.T)] = True
     sure = np.abs(level - np.rint(level)) < _LEVEL_WITH
     seeds[tuple(voxels[sure].T)] = np.rint(level[sure]).astype(np.int16) + 1
     arches = flow(region, seeds, hills)
-    named = np.bincount(here[region], minlength=len(heights.places) + 1)
-    for number in np.unique(here[here > 0]):
-        arch = arches == number
-        size = int(np.count_nonzero(arch))
-        if size * heights.spacing**3 >= _LEAST_ARCH_MM3 and named[number] < _ROBBED * size:
-            here[arch] = number
+    known = np.unique(here[here > 0])
+    pieces, count = cc3d.connected_components(arches.astype(np.uint16), return_N=True)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    kept = np.bincount(pieces[(here == arches) & (arches > 0)], minlength=count + 1)
+    for piece, box in enumerate(ndimage.find_objects(pieces), start=1):
+        if sizes[piece] * heights.spacing**3 < _LEAST_ARCH_MM3:
+            continue
+        if kept[piece] < _ROBBED * sizes[piece]:
+            here_is = pieces[box] == piece
+            number = int(arches[box][here_is][0])
+            if number in known:
+                here[box][here_is] = number
 
 
 def name_orphans(

@@ -27,8 +27,17 @@ _BODY_SHARE = 0.62
 _SEED_MARGIN = 0.12
 #: Pieces of bone without a name take that of a named one this near, mm.
 _NEAR_MM = 8.0
-#: Where C1 begins above the disc C2–C3 (its ring), and where the dens is, mm in a mean body.
-_C1_RING_MM, _DENS_HALF_MM, _DENS_FRONT_MM = 17.0, 6.0, (2.0, 14.0)
+#: Where C1's ring begins above the disc C2–C3, mm in a mean body: less behind the canal, by this
+#: slope, and less so far aside. (These and the next ones were fitted to 40 digital spines.)
+_C1_RING_MM, _C1_HANG, _C1_LATERAL_MM, _C1_ASIDE_MM = 19.0, 0.15, 2.0, 16.0
+#: This near to where it begins neighbours decide.
+_C1_SURE_MM = 2.0
+#: With less of the image above that than this, all is called C2, mm.
+_C1_SEEN_MM = 6.0
+#: The dens: half its width, and how far in front of the discs' middle it ends, mm.
+_DENS_HALF_MM, _DENS_FRONT_MM = 8.5, 6.0
+#: From here on backwards C2's lower edge hangs down, by this slope.
+_C2_FRONT_MM, _C2_HANG = 3.0, 0.4
 #: Discs that were not seen are thought of up to this far beyond the image, mm.
 _BEYOND_MM = 15.0
 
@@ -215,26 +224,31 @@ def _mark_body(
 def _mark_top(
     columns: Ints, seeds: Ints, bone: Bools, plane: Plane, scale: float, line: Line, spacing: float
 ) -> None:
-    """Tell C1 from C2 above the disc C2–C3: the dens lies within C1's ring."""
+    """Tell C1 from C2 above the disc C2–C3: the dens lies within C1's ring.
+
+    In front the plane of the disc bounds C2 below. Behind the canal's line its arch hangs down, and
+    where the image cuts the disc its plane is a guess: there lengths along the line count.
+    """
     places = np.argwhere(bone) * spacing
+    s, right, front, _ = coordinates(line, places)
+    at, _, ahead, _ = coordinates(line, plane.centre[None])
+    rise = (at[0] - s) / scale
     height = (places - plane.centre) @ plane.normal
-    places, height = places[height > 0], height[height > 0]
+    above = np.where(front > _C2_FRONT_MM, height > 0, rise > _C2_HANG * front / scale)
+    places, rise, height = places[above], rise[above], height[above]
     if not len(places):
         return
-    _, right, front, _ = coordinates(line, places)
-    ring = height > _C1_RING_MM * scale
-    dens = (
-        (np.abs(right) < _DENS_HALF_MM * scale)
-        & (front > _DENS_FRONT_MM[0])
-        & (front < _DENS_FRONT_MM[1] * scale + 4)
-    )
+    right, front = np.abs(right[above]) / scale, front[above] / scale
+    ring = _C1_RING_MM + _C1_HANG * np.minimum(front, 0) - _C1_LATERAL_MM * (right > _C1_ASIDE_MM)
+    dens = (right < _DENS_HALF_MM) & (front > 2) & (front < ahead[0] / scale + _DENS_FRONT_MM)
     voxels = tuple(np.rint(places / spacing).astype(int).T)
-    numbers = np.where(ring & ~dens, 1, 2)
-    sure = (height < 0.65 * _C1_RING_MM * scale) | (height > 1.25 * _C1_RING_MM * scale)
+    if rise.max() < _C1_RING_MM + _C1_SEEN_MM:  # too little of it to tell it from C2's facets
+        ring = np.full(rise.shape, np.inf)
+    sure = dens | (np.abs(rise - ring) > _C1_SURE_MM)
     columns[voxels] = 0
     body = (height < 0.6 * _C1_RING_MM * scale) & (front > 0)
     columns[tuple(axis[body] for axis in voxels)] = 2
-    seeds[voxels] = np.where(sure, numbers, 0)
+    seeds[voxels] = np.where(sure, np.where((rise > ring) & ~dens, 1, 2), 0)
 
 
 def _owners(seeds: Ints, masks: Sequence[Bools]) -> npt.NDArray[np.intp]:

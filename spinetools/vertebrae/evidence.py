@@ -30,9 +30,43 @@ CONUS_LEVEL, CONUS_SD = 0.67, 0.5
 
 #: How sharply the network means a landmark from a share of a disc's voxels on.
 _NAMED_WIDTH = 0.07
-#: A network that does not tell landmarks from other discs gives a disc each of their classes this
-#: often.
-_NAMED_ALL_THE_SAME = 0.003
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How well a network tells landmarks in one kind of image.
+
+    Each tuple holds a chance for C2–C3, C7–T1, T12–L1 and L5–S.
+
+    Attributes
+    ----------
+    prior
+        Share of images that are of this kind.
+    hit, near, far, other
+        Chance that a network gives a landmark's class to the landmark, to its neighbour, to a disc
+        two away, and to any other.
+    edge
+        Chance that it does so to the next disc below and to the one after, where the image begins
+        just above: what would tell it from the landmark is not seen.
+    """
+
+    prior: float
+    hit: tuple[float, ...]
+    near: tuple[float, ...]
+    far: tuple[float, ...]
+    other: tuple[float, ...]
+    edge: tuple[float, float] = (0.7, 0.35)
+
+
+#: On contrasts that the network learnt (calibrate_landmarks.py), on others, and where it names no
+#: disc a landmark, wherever it lies.
+HEARINGS = (
+    Hearing(0.6, (0.97, 0.97, 0.95, 0.97), (0.01, 0.02, 0.05, 0.01), (0.004, 0.004, 0.01, 0.004),
+            (0.001, 0.001, 0.001, 0.001)),
+    Hearing(0.2, (0.80, 0.65, 0.50, 0.75), (0.05, 0.10, 0.15, 0.08), (0.02, 0.03, 0.05, 0.02),
+            (0.004, 0.004, 0.004, 0.004)),
+    Hearing(0.2, *((0.003,) * 4,) * 4, edge=(0.003, 0.003)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,11 +86,10 @@ class EvidenceParams:
     half
         Share of a disc's voxels with a landmark's class from which the network means it: for C2–C3,
         C7–T1, T12–L1 and L5–S, as all that follows.
-    hit, near, far, other
-        Chance that a network gives a landmark's class to the landmark, to its neighbour, to a disc
-        two away, and to any other.
-    deaf
-        Share of images in which the networks do not tell landmarks from other discs.
+    hearings
+        How well networks tell landmarks, by kind of image.
+    edge_mm
+        A disc lies at the image's upper end within this.
     outlier
         Share of measures that say nothing.
     sizes
@@ -75,14 +108,9 @@ class EvidenceParams:
     height_cv: float = 0.35
     missed: float = 0.03
     false_alarm: float = 0.01
-    # On contrasts that it learnt the network is better than this (calibrate_landmarks.py: hits of
-    # 0.99 from a half of 0.45 to 0.53 on): with those rates it is believed too much on others.
     half: tuple[float, ...] = (0.3, 0.3, 0.3, 0.3)
-    hit: tuple[float, ...] = (0.93, 0.80, 0.62, 0.90)
-    near: tuple[float, ...] = (0.015, 0.04, 0.09, 0.03)
-    far: tuple[float, ...] = (0.004, 0.01, 0.02, 0.006)
-    other: tuple[float, ...] = (0.001, 0.001, 0.001, 0.001)
-    deaf: float = 0.2
+    hearings: tuple[Hearing, ...] = HEARINGS
+    edge_mm: float = 16.0
     outlier: float = 0.04
     sizes: float = 0.35
     likeness: float = 0.7
@@ -144,7 +172,7 @@ class Evidence:
 
 
 def emissions(
-    evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: bool = True
+    evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, hearing: Hearing = HEARINGS[0]
 ) -> FloatArray:
     """Log-likelihood of each disc seen being each disc: (N, discs of the anatomy, scales).
 
@@ -152,12 +180,12 @@ def emissions(
     ----------
     evidence, anatomy, params
         What was seen, which spine it may be, and how far it is trusted.
-    heard
-        Whether the network's landmarks mean anything in this image.
+    hearing
+        How well the network tells landmarks in this image.
     """
     n, m = len(evidence.discs), len(anatomy.disc_names)
     result = np.zeros((n, m, len(SCALES)))
-    result += _landmark_term(evidence.landmarks, anatomy, params, heard)[:, :, None]
+    result += _landmark_term(evidence, anatomy, params, hearing)[:, :, None]
     for i, disc in enumerate(evidence.discs):
         result[i] += _size_term(disc.depth, anatomy.disc_depth_mm, params.size_cv, params)
         result[i] += _size_term(disc.width, anatomy.disc_width_mm, params.size_cv, params)
@@ -212,29 +240,32 @@ def false_alarm_term(disc: DiscSeen, params: EvidenceParams) -> float:
 
 
 def _landmark_term(
-    shares: FloatArray, anatomy: Anatomy, params: EvidenceParams, heard: bool
+    evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, hearing: Hearing
 ) -> FloatArray:
     """Compare what the networks call each disc to how they call each disc of the spine."""
+    shares = evidence.landmarks
     names = [landmark_of_disc(anatomy, j) for j in range(len(anatomy.disc_names))]
-    said = np.zeros((len(names), 1 + len(LANDMARK_DISCS)))
+    said = np.zeros((2, len(names), 1 + len(LANDMARK_DISCS)))  # within the image, at its upper end
     for column, landmark in enumerate(LANDMARK_DISCS):
         if landmark not in names:
             continue
-        at = names.index(landmark)
-        away = np.abs(np.arange(len(names)) - at)
+        below = np.arange(len(names)) - names.index(landmark)
+        away = np.abs(below)
         chance = np.select(
             [away == 0, away == 1, away == 2],
-            [params.hit[column], params.near[column], params.far[column]],
-            params.other[column],
+            [hearing.hit[column], hearing.near[column], hearing.far[column]],
+            hearing.other[column],
         )
-        said[:, column + 1] = chance
-    if not heard:  # names no disc, wherever it is
-        said[:, 1:] = _NAMED_ALL_THE_SAME
-    said[:, 0] = 1 - said[:, 1:].sum(axis=1)
-    average = np.full(said.shape[1], 0.04)
+        said[0, :, column + 1] = chance
+        said[1, :, column + 1] = np.select([below == 1, below == 2], hearing.edge, chance)
+    said[:, :, 0] = np.maximum(1 - said[:, :, 1:].sum(axis=-1), 1e-3)
+    average = np.full(said.shape[-1], 0.04)
     average[0] = 1 - average[1:].sum()
     named = _as_heard(np.nan_to_num(shares), params)
-    result: FloatArray = np.log(named @ said.T) - np.log(named @ average)[:, None]
+    result: FloatArray = np.log(named @ said[0].T) - np.log(named @ average)[:, None]
+    s = np.array([disc.s for disc in evidence.discs])
+    edge = s - evidence.top < params.edge_mm
+    result[edge] = np.log(named[edge] @ said[1].T) - np.log(named[edge] @ average)[:, None]
     result[np.isnan(shares).any(axis=1)] = 0
     return result
 

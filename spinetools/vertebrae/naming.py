@@ -23,6 +23,7 @@ from spinetools.vertebrae.evidence import (
     SCALES,
     Evidence,
     EvidenceParams,
+    Hearing,
     emissions,
     false_alarm_term,
     spacing_term,
@@ -107,7 +108,7 @@ class _Model:
     """One anatomy's tables, times the weight of the evidence."""
 
     anatomy: Anatomy
-    heard: bool  # whether the network's landmarks mean anything
+    hearing: Hearing  # how well the network tells landmarks
     emission: FloatArray  # (N, M, S)
     first: FloatArray  # (N, M, S): nothing seen above
     last: FloatArray  # (N, M, S): nothing seen below
@@ -151,8 +152,7 @@ def solve(
     params = params or EvidenceParams()
     kinds = anatomies() if kinds is None else kinds
     kinds = kinds if variants else [kind for kind in kinds if not kind.variant]
-    # a network that knows no landmarks in this kind of image names none, wherever they are
-    models = [_model(evidence, kind, params, heard) for heard in (True, False) for kind in kinds]
+    models = [_model(evidence, kind, params, h) for h in params.hearings for kind in kinds]
     total = float(logsumexp([_total(model) for model in models]))
     scores: dict[tuple[int, Path], FloatArray] = {}
     for index, model in enumerate(models):
@@ -174,7 +174,9 @@ def solve(
     return Numbering(models[index].anatomy, path, best_scale, chosen, tuple(others[:9]), shares)
 
 
-def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: bool) -> _Model:
+def _model(
+    evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, hearing: Hearing
+) -> _Model:
     n, weight = len(evidence.discs), params.weight
     s = [disc.s for disc in evidence.discs]
     steps = {
@@ -188,8 +190,8 @@ def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: 
     false = np.array([false_alarm_term(disc, params) for disc in evidence.discs])
     return _Model(
         anatomy=anatomy,
-        heard=heard,
-        emission=weight * emissions(evidence, anatomy, params, heard),
+        hearing=hearing,
+        emission=weight * emissions(evidence, anatomy, params, hearing),
         first=weight * np.array(first),
         last=weight * np.array(last),
         steps=steps,
@@ -198,7 +200,7 @@ def _model(evidence: Evidence, anatomy: Anatomy, params: EvidenceParams, heard: 
         - logsumexp(prior)
         + np.log(anatomy.prior)
         - np.log(len(anatomy.place_mm))
-        + np.log(1 - params.deaf if heard else params.deaf),
+        + np.log(hearing.prior),
         room_below=evidence.bottom - np.array(s),
     )
 
@@ -291,7 +293,7 @@ def _with_likeness(
     plain = replace(params, sizes=0.0)
     models = [
         replace(
-            model, emission=params.weight * emissions(evidence, model.anatomy, plain, model.heard)
+            model, emission=params.weight * emissions(evidence, model.anatomy, plain, model.hearing)
         )
         for model in models
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,7 +24,7 @@ from spinetools.vertebrae.discs import (
 )
 from spinetools.vertebrae.evidence import Evidence, PlaceEvidence
 from spinetools.vertebrae.reading import Seen
-from spinetools.vertebrae.shape import Masks, measure
+from spinetools.vertebrae.shape import MEASURES, Masks, measure
 
 FloatArray = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -140,8 +140,14 @@ def evidence_of(
     masks = Masks(seen_by.bone, seen.cord + seen.canal >= 0.5, seen.cord >= 0.5)
     axes = space.affine[:3, :3] / np.asarray(space.spacing)
     shape = measure(discs, masks, line, spacing, axes)
+    # of a disc that the image's end cuts the place is known, and neither size nor tilt
     cut = np.isnan([disc.height for disc in discs])
     heard = np.where(cut[:, None], np.nan, shares)
+    shape[cut, MEASURES.index("lean")] = np.nan
+    discs = tuple(
+        replace(disc, depth=np.nan, width=np.nan) if gone else disc
+        for disc, gone in zip(discs, cut, strict=True)
+    )
     return Evidence(discs, heard, top, bottom, tuple(places), votes, columns, shape)
 
 

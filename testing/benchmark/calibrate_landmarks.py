@@ -26,7 +26,7 @@ from spinetools.image import Image
 from spinetools.models.classes import LANDMARK_DISCS
 from spinetools.phantom.labels import structure_ids
 from spinetools.training.nnunet_bids import LabelParams, read_pair
-from spinetools.training.nnunet_phantom import VIEWS, phantom_samples
+from spinetools.training.nnunet_phantom import phantom_samples
 from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.canal import find_line
 from spinetools.vertebrae.discs import DiscSeen, find_discs
@@ -56,7 +56,7 @@ def main() -> None:
     networks = load_networks(args.model, fast=True)
     names = usual().disc_names
     found: dict[str, list[list[tuple[float, int]]]] = {}
-    for kind, image, truth in volumes(args.subjects, not args.no_real):
+    for kind, image, truth in volumes(args.subjects, not args.no_real, networks.step1.spacing_mm):
         rows = found.setdefault(kind, [[] for _ in LANDMARK_DISCS])
         for disc, name in matched(networks, image, truth):
             for k, landmark in enumerate(LANDMARK_DISCS):
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def volumes(
-    subjects: int, real: bool
+    subjects: int, real: bool, spacing_mm: float
 ) -> Iterator[tuple[str, Image, dict[str, npt.NDArray[np.bool_]]]]:
     """Give images with the mask of each disc by its name; spines of the usual count only."""
     folder = real_folder() if real else None
@@ -89,7 +89,7 @@ def volumes(
                 yield "SPIDER", image, _masks(labels, {v: n for v, n in names.items() if "_" in n})
     ids = {value: name for name, value in structure_ids().items()}
     for subject in range(subjects):
-        for sample in phantom_samples(subject, SEED, VIEWS):
+        for sample in phantom_samples(subject, SEED, spacing_mm):
             if sample.column.vertebrae == usual().vertebrae:
                 yield "phantom", sample.image, _masks(sample.structures, ids)
 

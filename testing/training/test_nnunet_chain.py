@@ -19,7 +19,6 @@ from spinetools.training import nnunet_gate, nnunet_plan, nnunet_trainer  # noqa
 from spinetools.training.nnunet_dataset import Layout, RawDataset  # noqa: E402
 from spinetools.training.nnunet_export import Release, export_model, load_network  # noqa: E402
 from spinetools.training.nnunet_init import start_from  # noqa: E402
-from spinetools.training.nnunet_phantom import SPACING_MM  # noqa: E402
 from spinetools.training.nnunet_plan import preprocess, raw_description  # noqa: E402
 from spinetools.training.nnunet_targets import DATASETS  # noqa: E402
 from spinetools.training.nnunet_train import Run, load_weights, make_trainer, train  # noqa: E402
@@ -47,7 +46,7 @@ def write(layout: Layout, number: int, n_subjects: int, first: int = 0) -> None:
     """Write images of boxes: a bright one (class 4), a dark one (1), some of it not labelled."""
     dataset = DATASETS[number]
     raw = RawDataset(layout, dataset)
-    space = Space(SHAPE, np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0]))
+    space = Space(SHAPE, np.diag([*[dataset.spacing_mm] * 3, 1.0]))
     for subject in range(first, first + n_subjects):
         rng = np.random.default_rng(subject)
         target = np.zeros(SHAPE, np.uint8)
@@ -116,7 +115,11 @@ def test_the_exported_model_is_nnunet_s(layout: Layout, tmp_path: Path) -> None:
     assert min(found.values()) >= 0.999
     card = read_card(path)
     assert (card.name, card.labels, card.patch) == ("spine_step1", DATASETS[101].classes, PATCH)
-    assert (card.axes, card.orientation, card.spacing_mm) == ("N 1 x y z", "RAS", (SPACING_MM,) * 3)
+    assert (card.axes, card.orientation, card.spacing_mm) == (
+        "N 1 x y z",
+        "RAS",
+        (DATASETS[101].spacing_mm,) * 3,
+    )
     assert (card.normalisation, card.activation, card.tta) == ("zscore", "softmax", ("x",))
     assert card.training["data"] == {"phantom": 8}
 
@@ -226,6 +229,6 @@ def test_plans_hold_the_working_grid(layout: Layout) -> None:
     (path,) = layout.preprocessed.rglob("SpinePlans.json")
     plans = json.loads(path.read_text())
     configuration = plans["configurations"]["3d_fullres"]
-    assert configuration["spacing"] == [SPACING_MM] * 3
+    assert configuration["spacing"] == [DATASETS[101].spacing_mm] * 3
     assert configuration["batch_size"] == 1
     assert plans["transpose_forward"] == [2, 1, 0]

@@ -49,7 +49,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
-    return list(phantom_samples(3, 7, FEW, FINER_MM))
+    return list(phantom_samples(3, 7, FINER_MM, FEW))
 
 
 def description(layout: Layout, number: int) -> dict:
@@ -135,10 +135,10 @@ def test_a_folder_with_other_classes_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_samples_depend_on_their_numbers_only(samples: list[Sample]) -> None:
-    (again,) = phantom_samples(3, 7, FEW[:1], FINER_MM)
+    (again,) = phantom_samples(3, 7, FINER_MM, FEW[:1])
     assert np.array_equal(again.image.data, samples[0].image.data)
     assert np.array_equal(again.structures, samples[0].structures)
-    (other,) = phantom_samples(4, 7, FEW[:1], COARSE_MM)
+    (other,) = phantom_samples(4, 7, COARSE_MM, FEW[:1])
     assert other.column != again.column or other.image.shape != again.image.shape
 
 

@@ -15,7 +15,7 @@ from spinetools.vertebrae import naming
 from spinetools.vertebrae.anatomy import Anatomy, anatomies, usual
 from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc
 from spinetools.vertebrae.discs import DiscSeen
-from spinetools.vertebrae.evidence import Evidence, EvidenceParams, PlaceEvidence
+from spinetools.vertebrae.evidence import HEARINGS, Evidence, EvidenceParams, PlaceEvidence
 from spinetools.vertebrae.likeness import means_of
 from spinetools.vertebrae.naming import solve
 
@@ -65,7 +65,7 @@ def kind(variant: str) -> Anatomy:
 def test_the_sum_over_all_matchings_is_that_of_each_one() -> None:
     small = Anatomy(("C1", "C2", "C3", "C4", "T1", "T2", "L1"))
     evidence = seen(1, 3, small)
-    model = naming._model(evidence, small, EvidenceParams(), heard=True)
+    model = naming._model(evidence, small, EvidenceParams(), HEARINGS[0])
     options = [None, *range(len(small.disc_names))]
     scores = []
     for path in itertools.product(options, repeat=3):
@@ -219,16 +219,25 @@ def test_a_network_that_names_no_landmark_may_be_deaf() -> None:
     evidence = seen(18, 22, landmarks=False)
     shape = means_of(usual())[0][18:23]
     sure = [
-        solve(replace(evidence, shape=shape), EvidenceParams(deaf=deaf)).chosen
-        for deaf in (0.001, 0.2)
+        solve(replace(evidence, shape=shape), EvidenceParams(hearings=hearings)).chosen
+        for hearings in (HEARINGS[:2], HEARINGS)
     ]
     assert sure[1].names == names(18, 22)
     assert sure[1].probability > sure[0].probability or sure[0].names != names(18, 22)
 
 
+def test_a_landmark_at_the_images_upper_end_says_little() -> None:
+    """C3–C4 is called C2–C3 where the image begins just above it; C7–T1 knows better."""
+    evidence = seen(1, 5, room=8.0)
+    called = np.tile([0.98, 0.005, 0.005, 0.005, 0.005], (5, 1))
+    called[0], called[4] = (0.02, 0.95, 0.01, 0.01, 0.01), (0.02, 0.01, 0.95, 0.01, 0.01)
+    assert solve(replace(evidence, landmarks=called)).chosen.names == names(1, 5)
+
+
 def test_looks_do_not_outvote_clear_landmarks() -> None:
     """Two landmarks agree; the bodies are those of the vertebrae one level lower."""
     evidence = seen(0, 8)
+    evidence = replace(evidence, top=evidence.top - 20)  # what is above C2–C3 is seen
     result = solve(replace(evidence, shape=means_of(usual())[0][1:10]))
     assert result.chosen.names == names(0, 8)
 
