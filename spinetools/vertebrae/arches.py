@@ -26,12 +26,14 @@ _LEAST_ARCH_MM3, _ARCH_SIDE_MM, _MOST_ARCH = 60.0, 35.0, 0.8
 _SEVERAL, _LEVEL_WITH = 1.2, 0.25
 #: A vertebra with less than this share of a piece of bone at its arch's height has lost it.
 _ROBBED = 0.2
+#: Smaller shares of what lies at an arch's height are a neighbour's facets.
+_LEAST_PIECE = 0.25
 #: Arches hang down: so many mm where they begin behind the canal's middle, and by this slope from
 #: there on to where it ends (regressed on the digital spine).
 _HANG = {"C": (2.8, 0.5), "T": (3.0, 1.0), "L": (9.5, 0.15), "S": (5.0, 0.25)}
 _HANG_FROM_MM, _HANG_TO_MM = 8.0, 33.0
 #: … and aside, where transverse processes are: the thoracic ones reach up and back.
-_HANG_ASIDE = {**_HANG, "T": (-3.3, 0.0)}
+_HANG_ASIDE = {**_HANG, "T": (-2.5, 0.0)}
 _ASIDE_MM = 12.0
 #: Cervical vertebrae lie above this level (0 is C1).
 _CERVICAL = 6.5
@@ -111,17 +113,16 @@ def return_arches(here: Ints, heights: Heights, hills: Landscape) -> None:
     seeds[tuple(voxels[sure].T)] = np.rint(level[sure]).astype(np.int16) + 1
     arches = flow(region, seeds, hills)
     known = np.unique(here[here > 0])
+    totals = np.bincount(arches.ravel(), minlength=len(heights.places) + 1)
     pieces, count = cc3d.connected_components(arches.astype(np.uint16), return_N=True)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     kept = np.bincount(pieces[(here == arches) & (arches > 0)], minlength=count + 1)
     for piece, box in enumerate(ndimage.find_objects(pieces), start=1):
-        if sizes[piece] * heights.spacing**3 < _LEAST_ARCH_MM3:
-            continue
-        if kept[piece] < _ROBBED * sizes[piece]:
-            here_is = pieces[box] == piece
-            number = int(arches[box][here_is][0])
-            if number in known:
-                here[box][here_is] = number
+        inside = pieces[box] == piece
+        number = int(arches[box][inside][0])
+        large = max(_LEAST_ARCH_MM3 / heights.spacing**3, _LEAST_PIECE * totals[number])
+        if number in known and sizes[piece] >= large and kept[piece] < _ROBBED * sizes[piece]:
+            here[box][inside] = number
 
 
 def name_orphans(

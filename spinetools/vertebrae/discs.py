@@ -86,6 +86,11 @@ class DiscSeen:
     probability: float
     landmark: FloatArray
 
+    @property
+    def cut(self) -> bool:
+        """Whether the image's upper or lower end cuts it."""
+        return bool(np.isnan(self.height))
+
 
 def find_discs(
     disc: F32,
@@ -310,8 +315,8 @@ def _extent(values: npt.NDArray[Any], spacing: float) -> float:
 
 
 def _cut(group: Indices, axis: int, shape: tuple[int, ...]) -> bool:
-    """Whether a component reaches the edge of the grid along an axis."""
-    return bool(group[:, axis].min() == 0 or group[:, axis].max() == shape[axis] - 1)
+    """Whether a component reaches the edge of the grid along an axis, but for a soft voxel."""
+    return bool(group[:, axis].min() <= 1 or group[:, axis].max() >= shape[axis] - 2)
 
 
 def with_faint(discs: Sequence[DiscSeen], faint: Sequence[DiscSeen]) -> list[DiscSeen]:

@@ -30,6 +30,8 @@ CONUS_LEVEL, CONUS_SD = 0.67, 0.5
 
 #: How sharply the network means a landmark from a share of a disc's voxels on.
 _NAMED_WIDTH = 0.07
+#: Two discs are nearer to each other than this share of their usual distance next to never.
+_TOO_NEAR = 0.5
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,8 @@ def spacing_term(distance: float, anatomy: Anatomy, params: EvidenceParams) -> F
     sd = np.sqrt((params.pitch_cv * mean) ** 2 / levels[:, :, None] + 2 * params.place_mm**2)
     result: FloatArray = _log_normal(distance, mean, sd) + np.log(30.0)
     result = np.logaddexp(np.log1p(-params.outlier) + result, np.log(params.outlier) - 3)
+    # a distance may be odd, but where two are much too near to each other one is no disc
+    result[distance < _TOO_NEAR * mean] -= 6.0
     result += np.maximum(gaps, 0)[:, :, None] * np.log(params.missed)
     result[gaps < 0] = -np.inf
     return result
@@ -261,7 +265,8 @@ def _landmark_term(
     said[:, :, 0] = np.maximum(1 - said[:, :, 1:].sum(axis=-1), 1e-3)
     average = np.full(said.shape[-1], 0.04)
     average[0] = 1 - average[1:].sum()
-    named = _as_heard(np.nan_to_num(shares), params)
+    sizes = np.array([len(disc.voxels) for disc in evidence.discs])
+    named = _as_heard(np.nan_to_num(shares), sizes, params)
     result: FloatArray = np.log(named @ said[0].T) - np.log(named @ average)[:, None]
     s = np.array([disc.s for disc in evidence.discs])
     edge = s - evidence.top < params.edge_mm
@@ -270,12 +275,17 @@ def _landmark_term(
     return result
 
 
-def _as_heard(shares: FloatArray, params: EvidenceParams) -> FloatArray:
+def _as_heard(
+    shares: FloatArray, sizes: npt.NDArray[np.intp], params: EvidenceParams
+) -> FloatArray:
     """Turn shares of a landmark's class into how likely it is that the network names it.
 
     A disc of which a third is called a landmark is one: others have next to nothing of the class.
+    Where two have much of it, the one with more voxels of it is meant.
     """
     named = expit((shares[:, 1:] - np.array(params.half)) / _NAMED_WIDTH)
+    voxels = shares[:, 1:] * sizes[:, None]
+    named *= voxels / np.maximum(voxels.max(axis=0), 1e-9)
     named /= np.maximum(1.0, named.sum(axis=1, keepdims=True))
     return np.column_stack([1 - named.sum(axis=1), named])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,13 +163,14 @@ def _number(
     params: LabelParams,
     known: Known,
     names: dict[int, str] | None = None,
+    earlier: tuple[FloatArray, Sequence[int | None]] | None = None,
 ) -> Numbering:
     """Collect the evidence and solve."""
     if not shown.discs:
         raise NoSpineError(
             f"no intervertebral disc was found in {image.name}, so that nothing can be numbered"
         )
-    evidence = evidence_of(shown, shares, image, known, names)
+    evidence = evidence_of(shown, shares, image, known, names, earlier)
     numbering = solve(evidence, params.evidence, params.variants)
     if not params.variants:
         return numbering
@@ -187,10 +189,12 @@ def _number_again(
     spaces = before.working.space, shown.working.space
     shares = shares_of(shown.discs, before.seen, shown.seen, spaces)
 
-    def number(names: dict[int, str] | None = None) -> Numbering:
-        return _number(shown, shares, image, params, known, names)
-
     pairs = same_discs(before.discs, shown.discs, spaces)
+    earlier = before.shape, pairs
+
+    def number(names: dict[int, str] | None = None) -> Numbering:
+        return _number(shown, shares, image, params, known, names, earlier)
+
     return agreed(numbering, number(), pairs, number)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -81,6 +81,15 @@ class View:
         return float(np.median(coordinates(self.line, centres)[2]))
 
     @cached_property
+    def shape(self) -> FloatArray:
+        """What each disc and the vertebra below it look like, see :mod:`.shape`."""
+        seen, axes = self.seen, self.working.space.affine[:3, :3] / self.spacing
+        masks = Masks(self.bone, seen.cord + seen.canal >= 0.5, seen.cord >= 0.5)
+        result = measure(self.discs, masks, self.line, self.spacing, axes)
+        result[[disc.cut for disc in self.discs], MEASURES.index("lean")] = np.nan
+        return result
+
+    @cached_property
     def reach(self) -> tuple[float, float]:
         """Length along the line between which a disc's middle lies within the image."""
         line = self.line
@@ -110,6 +119,7 @@ def evidence_of(
     image: Image,
     known: Known,
     names: Mapping[int, str] | None = None,
+    earlier: tuple[FloatArray, Sequence[int | None]] | None = None,
 ) -> Evidence:
     """Collect all that tells the discs' names.
 
@@ -125,6 +135,8 @@ def evidence_of(
         What is known beforehand.
     names
         Discs (by their number) whose names are given.
+    earlier
+        What an earlier step measured, and which of its discs each one is: averaged.
     """
     seen, line, discs, space = seen_by.seen, seen_by.line, seen_by.discs, seen_by.working.space
     spacing, (top, bottom) = seen_by.spacing, seen_by.reach
@@ -137,18 +149,26 @@ def evidence_of(
     votes = as_votes(names or {}, len(discs), columns)
     if known.localizer is not None:
         votes += votes_of_localizer(known.localizer, discs, space, columns)
-    masks = Masks(seen_by.bone, seen.cord + seen.canal >= 0.5, seen.cord >= 0.5)
-    axes = space.affine[:3, :3] / np.asarray(space.spacing)
-    shape = measure(discs, masks, line, spacing, axes)
-    # of a disc that the image's end cuts the place is known, and neither size nor tilt
-    cut = np.isnan([disc.height for disc in discs])
+    cut = np.array([disc.cut for disc in discs])
     heard = np.where(cut[:, None], np.nan, shares)
-    shape[cut, MEASURES.index("lean")] = np.nan
-    discs = tuple(
-        replace(disc, depth=np.nan, width=np.nan) if gone else disc
-        for disc, gone in zip(discs, cut, strict=True)
-    )
+    # of a disc that the image's end cuts the place is known, and not the size
+    discs = tuple(replace(disc, depth=np.nan, width=np.nan) if disc.cut else disc for disc in discs)
+    shape = seen_by.shape if earlier is None else averaged(seen_by.shape, *earlier)
     return Evidence(discs, heard, top, bottom, tuple(places), votes, columns, shape)
+
+
+def averaged(shape: FloatArray, before: FloatArray, pairs: Sequence[int | None]) -> FloatArray:
+    """Average what two steps measured of the same discs, and of what lies between the same two."""
+    result = shape.copy()
+    alone = [MEASURES.index("disc"), MEASURES.index("lean")]
+    for i, pair in enumerate(pairs):
+        if pair is None:
+            continue
+        both = i + 1 < len(pairs) and pairs[i + 1] == pair + 1
+        for k in range(len(MEASURES)) if both else alone:
+            known = [value for value in (shape[i, k], before[pair, k]) if np.isfinite(value)]
+            result[i, k] = np.mean(known) if known else np.nan
+    return result
 
 
 def _conus(seen: Seen, line: Line, spacing: float, bottom: float) -> list[PlaceEvidence]:

@@ -10,6 +10,7 @@ import pytest
 from spinetools.errors import NoSpineError
 from spinetools.image import Image, Space
 from spinetools.vertebrae.anatomy import usual
+from spinetools.vertebrae.arches import Heights, return_arches
 from spinetools.vertebrae.bones import name_vertebrae, planes_of
 from spinetools.vertebrae.canal import coordinates, find_line
 from spinetools.vertebrae.discs import DiscSeen, find_discs, without_sacral
@@ -252,6 +253,28 @@ def test_discs_missed_between_two_seen_are_put_back_wherever_the_bodies_leave_th
 
 
 # -- the last touches -----------------------------------------------------------------------------
+
+
+def test_a_pillar_that_another_name_has_flowed_into_is_given_back() -> None:
+    """Where no pedicle is seen, the pillar of C3 may touch that of C2 only."""
+    anatomy, line = usual(), find_line(tube(), tube(), 1.0)
+    heights = Heights(20.0 * np.arange(len(anatomy.vertebrae) + 1.0) - 20.0, anatomy, line, 1.0)
+    here = np.zeros(tube().shape, np.int16)
+    voxels = np.argwhere(np.ones_like(tube()))
+    level, right, front = heights.levels(voxels)
+    beside = (np.abs(front) < 4) & (np.abs(right) > 14) & (np.abs(right) < 22)
+    for number, chosen in (
+        (2, beside & (level > 0.6) & (level < 1.4)),
+        (3, beside & (level > 1.5) & (level < 2.4) & (right > 0)),
+        (2, beside & (level > 1.5) & (level < 2.4) & (right < 0)),  # robbed
+        (3, (front > 10) & (front < 20) & (np.abs(right) < 8) & (level > 1.6) & (level < 2.4)),
+    ):
+        here[tuple(voxels[chosen].T)] = number
+    return_arches(here, heights, heights.hills(here > 0))
+    pillar = beside & (level > 1.75) & (level < 2.25)
+    assert (here[tuple(voxels[pillar].T)] == 3).all()
+    own = beside & (level > 0.75) & (level < 1.25)
+    assert (here[tuple(voxels[own].T)] == 2).all()
 
 
 def test_one_component_a_label_without_holes() -> None:

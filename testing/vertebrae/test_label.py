@@ -13,11 +13,13 @@ from oracle import Cascade, Flaws, Oracle, anatomy_of, cascade, truth_on
 
 from spinetools.errors import InputError, ModelError, NoSpineError
 from spinetools.image import Image, Space, resample_to_spacing
-from spinetools.phantom import make_subject, place_grid
+from spinetools.phantom import Subject, make_subject, place_grid
 from spinetools.phantom.protocols import Protocol
 from spinetools.vertebrae import Known, LabelParams, label_spine, load_networks
 from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.anchors import parse_init
+from spinetools.vertebrae.arches import Heights
+from spinetools.vertebrae.canal import FloatArray, Line, coordinates
 from spinetools.vertebrae.levels import disc_points
 from spinetools.vertebrae.result import SpineLabels
 
@@ -242,6 +244,71 @@ def test_arches_in_a_few_sagittal_slices_are_named(seed: int, levels: tuple[floa
             assert (found[arch] == numbers[name]).mean() > 0.75, name
             seen += 1
     assert seen >= 9
+
+
+def bones_of(
+    subject: Subject, levels: tuple[float, float], side: float
+) -> tuple[SpineLabels, Image, dict[int, str]]:
+    """Label a field of view by step 1 alone: one mask holds all bone."""
+    space = place_grid(subject, Protocol("t2", (1.5, 1.5, 1.5), (side, 130, 0), levels, 8), None)
+    structures, names = truth_on(subject, space)
+    image = Image(structures, space)
+    networks = cascade(image, names, anatomy_of(subject), Flaws(), None, 1.5)
+    return label_spine(image.astype(np.float32), networks, LabelParams(fast=True)), image, names
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_the_atlas_is_told_from_the_axis(seed: int) -> None:
+    scores = dice(*bones_of(make_subject(seed, "normal"), (-1.0, 6.5), 100))
+    assert scores["vertebrae_C1"] > 0.895, scores
+    assert scores["vertebrae_C2"] > 0.915, scores
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_a_rest_of_the_atlas_at_the_images_end_is_not_told_from_the_axis(seed: int) -> None:
+    """What would be called C1 is C2's facets: all of it goes to C2."""
+    result, image, names = bones_of(make_subject(seed, "normal"), (0.9, 8.0), 100)
+    numbers = {name: number for number, name in result.names.items()}
+    values = {name: value for value, name in names.items()}
+    assert "disc_C2_C3" in {disc.name for disc in result.discs}
+    axis = image.data == values["vertebrae_C2"]
+    assert (result.on_input.data[axis] == numbers["vertebrae_C2"]).mean() > 0.9
+    assert not (result.on_input.data == numbers["vertebrae_C1"]).any()
+
+
+@pytest.mark.parametrize("seed", [4, 6])
+def test_thoracic_transverse_processes_are_level_with_their_own_vertebra(seed: int) -> None:
+    """They reach up and back, beside the spinous process of the vertebra above, which hangs."""
+    subject = make_subject(seed, "normal")
+    result, image, names = bones_of(subject, (9.3, 16.7), 80)
+    places, line = coordinates_of_bodies(result, image, names)
+    heights = Heights(places, usual(), line, 1.5)
+    for index, name in enumerate(usual().vertebrae):
+        if name in ("T4", "T5", "T6", "T7", "T8"):
+            value = next(v for v, other in names.items() if other == f"vertebrae_{name}")
+            level, right, front = heights.levels(np.argwhere(image.data == value))
+            process = (np.abs(right) > 16) & (front < -12)
+            assert process.sum() > 60
+            assert abs(np.median(level[process]) - index) < 0.15, name
+            assert (np.rint(level[process]) == index).mean() > 0.95, name
+
+
+def coordinates_of_bodies(
+    result: SpineLabels, image: Image, names: dict[int, str]
+) -> tuple[FloatArray, Line]:
+    """Return where the middles of the vertebrae lie along the line; straight on beyond them."""
+    assert result.working.space.same_as(image.space)
+    seen = {}
+    for value, name in names.items():
+        there = np.argwhere(image.data == value)
+        if name.startswith("vertebrae_") and len(there) > 500:
+            s, _, front, _ = coordinates(result.line, there * 1.5)
+            seen[usual().vertebrae.index(name.removeprefix("vertebrae_"))] = s[front > 6].mean()
+    index = np.arange(len(usual().vertebrae) + 1)
+    near = sorted(seen)[1:-1]  # the image cuts the outermost ones
+    fit = np.polyfit(near, [seen[i] for i in near], 1)
+    places = np.array([seen[i] if i in near else np.polyval(fit, i) for i in index])
+    return places, result.line
 
 
 # -- where networks are wrong ---------------------------------------------------------------------
