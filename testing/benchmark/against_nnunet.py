@@ -2,12 +2,13 @@
 
     python testing/benchmark/against_nnunet.py IMAGE -folder nnunet [-h]
 
--folder is where st_train left the results of dataset 101; nnunetv2 has to be installed. Each runs
-as a process of its own, from the file to labels on the image's grid: nnU-Net step 1 alone, with its
-tiles half overlapping, with and without its mirroring (which is on by default); st_label_vertebrae
-step 1, its labelling and all of its outputs, with the model that ships or the one of -model. Prints
-a table with the Dice of the two results of step 1 over all classes, in the part of the image that
-st_label_vertebrae looked at, and writes results/against_nnunet.tsv.
+-folder is where st_train left the results of datasets 101 and 102; nnunetv2 has to be installed.
+Each runs as a process of its own, from the file to labels on the image's grid: nnU-Net both steps
+(step 2 is given every other disc that step 1 found), with its tiles half overlapping, with and
+without its mirroring (which is on by default); st_label_vertebrae both steps, its labelling and all
+of its outputs, with the models that ship or those of -model. Prints a table with the Dice of the
+two results of step 1 over all classes, in the part of the image that st_label_vertebrae looked at,
+and writes results/against_nnunet.tsv.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import RESULTS
+from scipy import ndimage
 from speed import timed
 from tables import markdown, number, write_tsv
 
@@ -52,10 +54,17 @@ def predict(path: Path, folder: Path, output: Path, tta: bool) -> None:
     from spinetools.training.nnunet_dataset import Layout
     from spinetools.training.nnunet_train import results_folder
 
-    trained = results_folder(Layout(folder), 101, "all").parent
     image = load_volume(path).reorient(("R", "A", "S"))
-    found = NnunetPredictor(trained, "cpu", "all", tta).segment(image.data, image.space.spacing)
-    image.like(found.astype(np.uint8)).save(output)
+    channels, answers = image.data, []
+    for number_ in (101, 102):
+        trained = results_folder(Layout(folder), number_, "all").parent
+        network = NnunetPredictor(trained, "cpu", "all", tta)
+        answers.append(network.segment(channels, image.space.spacing))
+        discs = np.isin(answers[0], [i for i, name in enumerate(STEP1) if "disc" in name])
+        parts = ndimage.label(discs)[0]
+        channels = np.stack([image.data, parts % 2])
+    for found, path_ in zip(answers, (output, output.with_name("step2.nii.gz")), strict=True):
+        image.like(found.astype(np.uint8)).save(path_)
 
 
 def compare(path: Path, args: argparse.Namespace) -> list[dict[str, str]]:
@@ -72,7 +81,7 @@ def compare(path: Path, args: argparse.Namespace) -> list[dict[str, str]]:
             output = folder / f"nnunet{tta}.nii.gz"
             again = [sys.executable, __file__, str(path), "-folder", str(args.folder.resolve())]
             theirs = timed([*again, "--predict", str(output), tta or "plain"], folder)
-            what = f"nnU-Net's predictor, {'with' if tta else 'without'} mirroring"
+            what = f"nnU-Net's predictor, both steps, {'with' if tta else 'without'} mirroring"
             rows.append(row(path, shape, what, theirs, ours, agreement(kept, output)))
     return rows
 

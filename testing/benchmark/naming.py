@@ -9,7 +9,8 @@
 Random subjects are seen through random fields of view of 5, 8, 10 and 15 vertebrae, half of them a
 slab that shows no transverse processes. An oracle stands for the networks; it errs at the rates of
 ``ERRORS`` and its fellows, times ``--flaws``. With ``--images`` nothing does: images of these
-fields of view are simulated, in random contrasts, as volumes and as sagittal slices.
+fields of view are simulated, in random contrasts, as volumes and as sagittal slices. With ``-o``
+each case is a line of naming_SEED.tsv, from which update_readme.py makes its table.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from oracle import Flaws, anatomy_of, cascade, truth_on  # noqa: E402
 from shapes_seen import seen  # noqa: E402
+from tables import write_tsv  # noqa: E402
 
 from spinetools.image import Image, Space  # noqa: E402
 from spinetools.phantom import (  # noqa: E402
@@ -418,6 +420,19 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def as_row(outcome: Outcome, asked: str) -> dict[str, str]:
+    """Write an outcome as a line of a table; ``asked`` is the variant that all subjects have."""
+    return {
+        "asked": asked,
+        "visible": str(outcome.visible),
+        "variant": outcome.variant,
+        "flagged": outcome.flagged,
+        "right": "yes" if outcome.right else "no",
+        "confidence": f"{outcome.confidence:.4f}",
+        "what": outcome.said,
+    }
+
+
 def _mean(values: Iterator[float] | Iterator[bool]) -> float:
     row = [float(value) for value in values]
     return float(np.mean(row)) if row else float("nan")
@@ -442,6 +457,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="without what vertebrae look like")
     parser.add_argument("--show", action="store_true", help="list what is named wrong")
     parser.add_argument("--weight", type=float, help="of the evidence (default: the fitted one)")
+    parser.add_argument("-o", type=Path, help="folder for naming_SEED.tsv")
     args = parser.parse_args()
     params = EvidenceParams() if args.weight is None else EvidenceParams(weight=args.weight)
     params = replace(params, likeness=0.0) if args.plain else params
@@ -458,6 +474,10 @@ def main() -> None:
             found = observe(case, params, rate)
         outcomes += [] if found is None else [found]
     print(table(outcomes))
+    if args.o:
+        asked = args.variant or ""
+        name = "_".join(filter(None, ("naming", asked, str(args.seed))))
+        write_tsv(args.o / f"{name}.tsv", [as_row(o, asked) for o in outcomes])
     if args.show:
         for outcome in outcomes:
             if not outcome.right:

@@ -94,6 +94,22 @@ def test_blocks_are_replaced_between_their_markers() -> None:
         update_readme.with_block(text, "y", "new")
 
 
+def test_the_readme_sums_up_what_was_named(tmp_path: Path) -> None:
+    row = {"asked": "", "visible": "5", "variant": "", "flagged": "", "right": "yes",
+           "confidence": "0.9", "what": ""}  # fmt: skip
+    unsure, wrong = row | {"confidence": "0.5"}, row | {"right": "no", "flagged": "L6"}
+    tables.write_tsv(tmp_path / "naming_1.tsv", [row, unsure])
+    tables.write_tsv(tmp_path / "naming_2.tsv", [wrong, row | {"visible": "15"}])
+    odd = row | {"asked": "T13", "variant": "T13", "flagged": "T13", "visible": "0"}
+    tables.write_tsv(tmp_path / "naming_T13_1.tsv", [odd, odd | {"flagged": ""}])
+    lines = update_readme.naming(tmp_path).splitlines()[2:]
+    assert lines == [
+        "| 5 vertebrae in sight | 2 of 3 | 1 of 2 | 1 of 3 without one |",
+        "| 15 vertebrae in sight | 1 of 1 | 1 of 1 | 0 of 1 without one |",
+        "| with T13 | 2 of 2 | 2 of 2 | 1 of 2 |",
+    ]
+
+
 def test_the_readme_tells_of_both_methods_and_of_what_failed() -> None:
     row = {"Dice": "0.950", "area, %": "−1.0", "slices found": "100 %"}
     worse = {"Dice": "0.930", "area, %": "+2.0", "slices found": "90.0 %"}

@@ -2,8 +2,8 @@
 
     python testing/benchmark/update_readme.py [-check]
 
-Reads results/*.tsv, which accuracy.py, vertebrae.py and speed.py wrote. With -check nothing is
-written, and the exit code is 1 where the README says something else.
+Reads results/*.tsv, which accuracy.py, vertebrae.py, naming.py and speed.py wrote. With -check
+nothing is written, and the exit code is 1 where the README says something else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def main() -> None:
     """Rewrite the README's blocks, or compare them."""
     old = README.read_text(encoding="utf-8")
     new = old
-    for name, content in (("accuracy", accuracy), ("vertebrae", vertebrae), ("speed", speed)):
+    tables = {"accuracy": accuracy, "vertebrae": vertebrae, "naming": naming, "speed": speed}
+    for name, content in tables.items():
         new = with_block(new, name, content())
     if new == old:
         print("README.md is up to date")
@@ -159,6 +160,43 @@ def vertebrae(folder: Path = RESULTS) -> str:
             "mean of other figures": means_of([row["figures"] for row in own]),
         })  # fmt: skip
     return markdown(rows)
+
+
+def naming(folder: Path = RESULTS) -> str:
+    """Return the table of numberings on simulated images: a row a size of the field of view."""
+    cases = [row for path in sorted(folder.glob("naming_*.tsv")) for row in read_tsv(path)]
+    rows = []
+    for what, own in _groups(cases):
+        right = [row["right"] == "yes" for row in own]
+        sure = [float(row["confidence"]) >= SURE for row in own]
+        both = sum(r and s for r, s in zip(right, sure, strict=True))
+        rows.append({
+            "images": what,
+            "all names right": f"{sum(right)} of {len(own)}",
+            "of those without a warning": f"{both} of {sum(sure)}",
+            "variant said": _said(own),
+        })  # fmt: skip
+    return markdown(rows)
+
+
+def _groups(cases: list[dict[str, str]]) -> Iterable[tuple[str, list[dict[str, str]]]]:
+    drawn = [row for row in cases if not row["asked"]]
+    for visible in sorted({int(row["visible"]) for row in drawn}):
+        yield f"{visible} vertebrae in sight", [r for r in drawn if int(r["visible"]) == visible]
+    for variant in sorted({row["asked"] for row in cases} - {""}):
+        yield f"with {variant}", [row for row in cases if row["asked"] == variant]
+
+
+def _said(rows: list[dict[str, str]]) -> str:
+    """Return how often a variant was said, rightly and wrongly."""
+    odd = [row for row in rows if row["variant"]]
+    plain = [row for row in rows if not row["variant"]]
+    parts = []
+    if odd:
+        parts.append(f"{sum(r['flagged'] == r['variant'] for r in odd)} of {len(odd)}")
+    if plain:
+        parts.append(f"{sum(bool(r['flagged']) for r in plain)} of {len(plain)} without one")
+    return "; ".join(parts)
 
 
 def means_of(texts: Iterable[str]) -> str:
