@@ -29,13 +29,14 @@ _SEED_MARGIN = 0.12
 _NEAR_MM = 8.0
 #: Where C1's ring begins above the disc C2–C3, mm in a mean body: less behind the canal, by this
 #: slope, and less so far aside. (These and the next ones were fitted to 40 digital spines.)
-_C1_RING_MM, _C1_HANG, _C1_LATERAL_MM, _C1_ASIDE_MM = 19.0, 0.15, 2.0, 16.0
+_C1_RING_MM, _C1_HANG, _C1_LATERAL_MM, _C1_ASIDE_MM = 20.0, 0.15, 2.0, 16.0
 #: This near to where it begins neighbours decide.
 _C1_SURE_MM = 2.0
 #: With less of the image above that than this, all is called C2, mm.
 _C1_SEEN_MM = 6.0
-#: The dens: half its width, and how far in front of the discs' middle it ends, mm.
-_DENS_HALF_MM, _DENS_FRONT_MM = 8.5, 6.0
+#: The dens and the slopes beside it: half their width, and where the dens ends in front of the
+#: discs' middle, mm.
+_DENS_HALF_MM, _DENS_FRONT_MM = 11.5, 6.0
 #: From here on backwards C2's lower edge hangs down, by this slope.
 _C2_FRONT_MM, _C2_HANG = 3.0, 0.4
 #: Discs that were not seen are thought of up to this far beyond the image, mm.
