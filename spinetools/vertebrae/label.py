@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,14 +162,13 @@ def _number(
     params: LabelParams,
     known: Known,
     names: dict[int, str] | None = None,
-    earlier: tuple[FloatArray, Sequence[int | None]] | None = None,
 ) -> Numbering:
     """Collect the evidence and solve."""
     if not shown.discs:
         raise NoSpineError(
             f"no intervertebral disc was found in {image.name}, so that nothing can be numbered"
         )
-    evidence = evidence_of(shown, shares, image, known, names, earlier)
+    evidence = evidence_of(shown, shares, image, known, names)
     numbering = solve(evidence, params.evidence, params.variants)
     if not params.variants:
         return numbering
@@ -189,12 +187,10 @@ def _number_again(
     spaces = before.working.space, shown.working.space
     shares = shares_of(shown.discs, before.seen, shown.seen, spaces)
 
-    pairs = same_discs(before.discs, shown.discs, spaces)
-    earlier = before.shape, pairs
-
     def number(names: dict[int, str] | None = None) -> Numbering:
-        return _number(shown, shares, image, params, known, names, earlier)
+        return _number(shown, shares, image, params, known, names)
 
+    pairs = same_discs(before.discs, shown.discs, spaces)
     return agreed(numbering, number(), pairs, number)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -119,7 +119,6 @@ def evidence_of(
     image: Image,
     known: Known,
     names: Mapping[int, str] | None = None,
-    earlier: tuple[FloatArray, Sequence[int | None]] | None = None,
 ) -> Evidence:
     """Collect all that tells the discs' names.
 
@@ -135,8 +134,6 @@ def evidence_of(
         What is known beforehand.
     names
         Discs (by their number) whose names are given.
-    earlier
-        What an earlier step measured, and which of its discs each one is: averaged.
     """
     seen, line, discs, space = seen_by.seen, seen_by.line, seen_by.discs, seen_by.working.space
     spacing, (top, bottom) = seen_by.spacing, seen_by.reach
@@ -153,22 +150,7 @@ def evidence_of(
     heard = np.where(cut[:, None], np.nan, shares)
     # of a disc that the image's end cuts the place is known, and not the size
     discs = tuple(replace(disc, depth=np.nan, width=np.nan) if disc.cut else disc for disc in discs)
-    shape = seen_by.shape if earlier is None else averaged(seen_by.shape, *earlier)
-    return Evidence(discs, heard, top, bottom, tuple(places), votes, columns, shape)
-
-
-def averaged(shape: FloatArray, before: FloatArray, pairs: Sequence[int | None]) -> FloatArray:
-    """Average what two steps measured of the same discs, and of what lies between the same two."""
-    result = shape.copy()
-    alone = [MEASURES.index("disc"), MEASURES.index("lean")]
-    for i, pair in enumerate(pairs):
-        if pair is None:
-            continue
-        both = i + 1 < len(pairs) and pairs[i + 1] == pair + 1
-        for k in range(len(MEASURES)) if both else alone:
-            known = [value for value in (shape[i, k], before[pair, k]) if np.isfinite(value)]
-            result[i, k] = np.mean(known) if known else np.nan
-    return result
+    return Evidence(discs, heard, top, bottom, tuple(places), votes, columns, seen_by.shape)
 
 
 def _conus(seen: Seen, line: Line, spacing: float, bottom: float) -> list[PlaceEvidence]:
