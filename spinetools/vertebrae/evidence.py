@@ -30,8 +30,8 @@ CONUS_LEVEL, CONUS_SD = 0.67, 0.5
 
 #: How sharply the network means a landmark from a share of a disc's voxels on.
 _NAMED_WIDTH = 0.07
-#: Two discs are nearer to each other than this share of their usual distance next to never.
-_TOO_NEAR = 0.5
+#: Two discs of a mean spine are next to never nearer to each other than this.
+_TOO_NEAR_MM = 8.5
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class EvidenceParams:
         How well networks tell landmarks, by kind of image.
     edge_mm
         A disc lies at the image's upper end within this.
+    bend
+        Share of discs whose distance is right between their middles rather than along the canal.
     outlier
         Share of measures that say nothing.
     sizes
@@ -113,6 +115,7 @@ class EvidenceParams:
     half: tuple[float, ...] = (0.3, 0.3, 0.3, 0.3)
     hearings: tuple[Hearing, ...] = HEARINGS
     edge_mm: float = 16.0
+    bend: float = 0.05
     outlier: float = 0.04
     sizes: float = 0.35
     likeness: float = 0.7
@@ -205,10 +208,21 @@ def emissions(
     return result
 
 
-def spacing_term(distance: float, anatomy: Anatomy, params: EvidenceParams) -> FloatArray:
+def spacing_term(
+    distance: float, apart: float, anatomy: Anatomy, params: EvidenceParams
+) -> FloatArray:
     """Log-likelihood (from, to, scale) of a distance between two discs that follow each other.
 
     Discs between them were missed, each at its price; a disc does not follow itself or a lower one.
+
+    Parameters
+    ----------
+    distance
+        Along the canal's line, mm.
+    apart
+        Between the discs' middles, mm. Where the spine bends sharply, the line cuts the corner.
+    anatomy, params
+        Which spine it may be, and how far evidence is trusted.
     """
     place = anatomy.place_mm
     expected = place[None, :] - place[:, None]
@@ -217,10 +231,12 @@ def spacing_term(distance: float, anatomy: Anatomy, params: EvidenceParams) -> F
     # spreads of single levels add up as squares
     levels = np.maximum(gaps + 1, 1)
     sd = np.sqrt((params.pitch_cv * mean) ** 2 / levels[:, :, None] + 2 * params.place_mm**2)
-    result: FloatArray = _log_normal(distance, mean, sd) + np.log(30.0)
-    result = np.logaddexp(np.log1p(-params.outlier) + result, np.log(params.outlier) - 3)
-    # a distance may be odd, but where two are much too near to each other one is no disc
-    result[distance < _TOO_NEAR * mean] -= 6.0
+    along = _log_normal(distance, mean, sd) + np.log(1 - params.bend - params.outlier)
+    across = _log_normal(apart, mean, 1.5 * sd) + np.log(params.bend)
+    result: FloatArray = np.logaddexp(along, across) + np.log(30.0)
+    result = np.logaddexp(result, np.log(params.outlier) - 3)
+    # a distance may be odd, but of two within a low cervical body's height one is no disc
+    result[:, :, distance < _TOO_NEAR_MM * SCALES] -= 6.0
     result += np.maximum(gaps, 0)[:, :, None] * np.log(params.missed)
     result[gaps < 0] = -np.inf
     return result

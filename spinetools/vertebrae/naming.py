@@ -179,8 +179,12 @@ def _model(
 ) -> _Model:
     n, weight = len(evidence.discs), params.weight
     s = [disc.s for disc in evidence.discs]
+    centres = [disc.centre for disc in evidence.discs]
+    apart = {
+        (i, k): float(np.linalg.norm(centres[k] - centres[i])) for k in range(n) for i in range(k)
+    }
     steps = {
-        (i, k): weight * spacing_term(s[k] - s[i], anatomy, params)
+        (i, k): weight * spacing_term(s[k] - s[i], apart[i, k], anatomy, params)
         for i in range(n)
         for k in range(i + 1, min(n, i + 2 + _MOST_FALSE_IN_A_ROW))
     }

@@ -34,6 +34,9 @@ _STEP_MM, _SIDE_MM, _FRONT_MM, _BACK_MM = 1.0, 58, 34, 92
 _MIDDLE = (-0.2, -0.1, 0.0, 0.1, 0.2)
 #: Pitches beyond which two discs are no neighbours, mm.
 _MOST_PITCH_MM = 60.0
+#: Where the canal's line is shorter than this share of the way between two discs' middles, the spine
+#: bends so sharply that nothing between them is measured as elsewhere.
+_LEAST_ALONG = 0.72
 #: A cord thinner than this is its tip, mm².
 _LEAST_CORD_MM2 = 20.0
 #: Fewer lines of sight than this through a body measure nothing.
@@ -87,6 +90,8 @@ def measure(
             continue
         result[i, column["pitch"]] = np.log(pitch)
         frame = Frame.between(upper, lower, line, spacing)
+        if pitch < _LEAST_ALONG * frame.span:
+            continue
         for name, value in _of_body(frame, masks).items():
             if np.isfinite(value):
                 result[i, column[name]] = value if name == "hang" else np.log(max(value, 1e-3))
