@@ -15,7 +15,14 @@ from spinetools.vertebrae import naming
 from spinetools.vertebrae.anatomy import Anatomy, anatomies, usual
 from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc
 from spinetools.vertebrae.discs import DiscSeen
-from spinetools.vertebrae.evidence import HEARINGS, Evidence, EvidenceParams, PlaceEvidence
+from spinetools.vertebrae.evidence import (
+    HEARINGS,
+    SCALES,
+    Evidence,
+    EvidenceParams,
+    PlaceEvidence,
+    spacing_term,
+)
 from spinetools.vertebrae.likeness import means_of
 from spinetools.vertebrae.naming import solve
 
@@ -232,6 +239,39 @@ def test_a_landmark_at_the_images_upper_end_says_little() -> None:
     called = np.tile([0.98, 0.005, 0.005, 0.005, 0.005], (5, 1))
     called[0], called[4] = (0.02, 0.95, 0.01, 0.01, 0.01), (0.02, 0.01, 0.95, 0.01, 0.01)
     assert solve(replace(evidence, landmarks=called)).chosen.names == names(1, 5)
+
+
+def step(distance: float, apart: float, disc: str) -> float:
+    """Log-likelihood of the distance from a disc to the next one, in a mean body."""
+    j = usual().disc_names.index(disc)
+    term = spacing_term(distance, apart, usual(), EvidenceParams())
+    return float(term[j, j + 1, int(np.argmin(np.abs(SCALES - 1)))])
+
+
+def test_where_the_spine_bends_middles_are_as_far_apart_as_usual() -> None:
+    """A slipped L5: along the canal, L4–L5 lies half a level too high."""
+    mean = float(np.diff(usual().place_mm)[20])
+    assert step(mean / 2, mean, "disc_L3_L4") > step(mean / 2, mean / 2, "disc_L3_L4") + 3
+    assert step(mean, mean, "disc_L3_L4") > step(mean / 2, mean, "disc_L3_L4") + 1
+
+
+def test_of_two_discs_within_a_body_s_height_one_is_none() -> None:
+    assert step(6.0, 6.0, "disc_C2_C3") < step(10.0, 10.0, "disc_C2_C3") - 4
+
+
+def test_of_two_discs_called_a_landmark_the_larger_one_is_meant() -> None:
+    evidence = seen(4, 8)
+    shares = evidence.landmarks.copy()
+    shares[2] = shares[1]  # T1–T2 is called C7–T1 too
+    small = np.zeros((1, 3), np.intp)
+    large = np.zeros((9, 3), np.intp)
+    for meant in (1, 2):
+        discs = tuple(
+            replace(found, voxels=large if i == meant else small, depth=np.nan)
+            for i, found in enumerate(evidence.discs)
+        )
+        chosen = solve(replace(evidence, discs=discs, landmarks=shares)).chosen
+        assert chosen.names[meant] == "disc_C7_T1", (meant, chosen)
 
 
 def test_looks_do_not_outvote_clear_landmarks() -> None:

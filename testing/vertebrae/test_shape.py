@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -113,3 +113,12 @@ def test_discs_far_apart_are_no_neighbours() -> None:
     table = measure(made.discs[::2], made.masks, made.line, made.spacing, np.eye(3))
     assert np.isnan(table[:, MEASURES.index("depth")]).all()
     assert np.isfinite(table[:, MEASURES.index("disc")]).all()
+
+
+def test_where_the_line_cuts_the_corner_nothing_is_measured_between() -> None:
+    """The way along the canal is half of that between the discs' middles."""
+    made = scene()
+    near = replace(made.discs[1], s=made.discs[0].s + PITCH / 2)
+    table = measure([made.discs[0], near], made.masks, made.line, made.spacing, np.eye(3))
+    assert np.isnan(table[:, MEASURES.index("depth")]).all()
+    assert np.isfinite(table[0, MEASURES.index("pitch")])
