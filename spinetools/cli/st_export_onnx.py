@@ -39,6 +39,10 @@ def get_parser() -> StParser:
         "-failure", action="append", default=[], metavar="TEXT",
         help="a sentence on where it is known to fail; can be given several times",
     )  # fmt: skip
+    group.add_argument(
+        "-log-before", metavar="FILE",
+        help="log of the model that the training started from (-init): the new one goes on from it",
+    )  # fmt: skip
     group = parser.add_argument_group("output")
     group.add_argument(
         "-o", metavar="FILE",
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     """Export."""
     from pathlib import Path
 
+    from spinetools.errors import InputError
     from spinetools.files import output_path
     from spinetools.training.nnunet_dataset import Layout
     from spinetools.training.nnunet_export import MODEL_NAMES, Release, export_model
@@ -61,9 +66,17 @@ def run(args: argparse.Namespace) -> None:
     number = int(args.dataset)
     fold = args.fold if args.fold == "all" else int(args.fold)
     output = output_path(MODEL_NAMES[number], ".onnx", args.o, args.ofolder)
-    release = Release(args.model_version, args.licence, tuple(args.failure))
+    before = ""
+    if args.log_before:
+        if not Path(args.log_before).is_file():
+            raise InputError(
+                f"-log-before {args.log_before}: there is no such file; expected the .log.tsv "
+                "beside the model that -init named"
+            )
+        before = Path(args.log_before).read_text(encoding="utf-8")
+    release = Release(args.model_version, args.licence, tuple(args.failure), before)
     export_model(Layout(Path(args.folder)), number, fold, output, release)
-    announce([output], args)
+    announce([output, output.with_suffix(".log.tsv")], args)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

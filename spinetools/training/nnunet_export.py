@@ -24,6 +24,7 @@ require("onnx", "nnunet")
 from spinetools.training.nnunet_gate import Trained, check, load_case  # noqa: E402
 from spinetools.training.nnunet_plan import CONFIGURATION, plan, raw_description  # noqa: E402
 from spinetools.training.nnunet_train import load_weights, results_folder  # noqa: E402
+from spinetools.training.nnunet_trainer import EPOCH  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 MODEL_NAMES = {101: "spine_step1", 102: "spine_step2", 103: "spine_onestep"}
 #: No shipped model is larger.
 LARGEST_BYTES = 15_000_000
+#: Iterations of an epoch where nnU-Net's own habits hold.
+_STOCK_EPOCH = 250
 #: The gate looks at the first case of about this many voxels: many tiles, some seconds.
 _GATE_VOXELS = (400_000, 1_500_000)
 
@@ -47,17 +50,22 @@ class Release:
         Under what it may be used.
     failures
         Where it is known to fail.
+    log_before
+        The log of the training that this one went on from, if any.
     """
 
     version: str = "1.0"
     licence: str = "MIT"
     failures: tuple[str, ...] = ()
+    log_before: str = ""
 
 
 def export_model(
     layout: Layout, number: int, fold: int | str, output: Path, release: Release
 ) -> dict[str, float]:
     """Export the last checkpoint of a fold; returns its agreement with nnU-Net's predictor.
+
+    Beside it goes the log of its training.
 
     Raises
     ------
@@ -83,8 +91,35 @@ def export_model(
                 f"{LARGEST_BYTES / 1e6:.0f}; make the network smaller"
             )
         found = check(temporary, trained, channels)
+    with atomic_path(output.with_suffix(".log.tsv")) as temporary:
+        temporary.write_text(training_log(state, release.log_before), encoding="utf-8")
     logger.info("%s: %.1f MB", output, output.stat().st_size / 1e6)
     return found
+
+
+def training_log(state: dict[str, Any], before: str = "") -> str:
+    """Return the loss of each epoch: iteration, loss, seconds from the start, in columns.
+
+    Parameters
+    ----------
+    state
+        A checkpoint.
+    before
+        The log of the training that it went on from.
+    """
+    lines = before.split("\n") if before else []
+    lines = [line for line in lines if line]
+    last = lines[-1].split("\t") if lines else ["0", "", "0"]
+    iteration, seconds = int(last[0]), float(last[2])
+    epoch = EPOCH if state["init_args"]["device"].type == "cpu" else _STOCK_EPOCH
+    times = state["logging"]
+    for loss, start, end in zip(
+        times["train_losses"], times["epoch_start_timestamps"], times["epoch_end_timestamps"],
+        strict=False,
+    ):  # fmt: skip
+        iteration, seconds = iteration + epoch, seconds + end - start
+        lines.append(f"{iteration}\t{loss:.4f}\t{seconds:.0f}")
+    return "\n".join(lines) + "\n"
 
 
 def load_network(

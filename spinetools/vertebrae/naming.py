@@ -160,6 +160,8 @@ def solve(
             scores[index, path] = _score(model, path)
     if evidence.shape.size and params.likeness:
         scores = _with_likeness(evidence, params, models, scores, total)
+    if not _known_beforehand(evidence):
+        scores, total = _without_guesses(models, scores, total)
     candidates, sources = _by_names(models, scores, total)
     shares: dict[str, float] = {}
     for candidate in candidates:
@@ -312,6 +314,35 @@ def _with_likeness(
     before = min(float(logsumexp([logsumexp(score) for score in scores.values()])), total)
     shift = before - float(logsumexp([logsumexp(score) for score in anew.values()]))
     return {key: score + shift for key, score in anew.items()}
+
+
+def _known_beforehand(evidence: Evidence) -> bool:
+    """Whether the user or a localizer says what something is."""
+    return bool(evidence.votes.any()) or any(p.level != "conus" for p in evidence.places)
+
+
+def _without_guesses(
+    models: list[_Model], scores: dict[tuple[int, Path], FloatArray], total: float
+) -> tuple[dict[tuple[int, Path], FloatArray], float]:
+    """Leave out unusual counts of vertebrae of which not all are seen: looks alone tell no T13."""
+    guesses = {key for key in scores if not _shows_count(models[key[0]], key[1])}
+    kept = {key: score for key, score in scores.items() if key not in guesses}
+    if not kept or not guesses:
+        return scores, total
+    guessed = float(logsumexp([logsumexp(scores[key]) for key in guesses]))
+    least = float(logsumexp([logsumexp(score) for score in kept.values()]))
+    rest = total + float(np.log1p(-min(np.exp(guessed - total), 1 - 1e-12)))
+    return kept, max(rest, least)
+
+
+def _shows_count(model: _Model, path: Path) -> bool:
+    """Whether an unusual count can be counted: from T1 for T13, from L1 for L6 and L4."""
+    anatomy = model.anatomy
+    if not anatomy.variant or not _shows_variant(model, path):
+        return True
+    landmark = "disc_C7_T1" if anatomy.variant == "T13" else "disc_T12_L1"
+    first = min(j for j in path if j is not None)
+    return first <= anatomy.disc_names.index(landmark)
 
 
 def _by_names(

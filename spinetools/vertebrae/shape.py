@@ -34,8 +34,8 @@ _STEP_MM, _SIDE_MM, _FRONT_MM, _BACK_MM = 1.0, 58, 34, 92
 _MIDDLE = (-0.2, -0.1, 0.0, 0.1, 0.2)
 #: Pitches beyond which two discs are no neighbours, mm.
 _MOST_PITCH_MM = 60.0
-#: Where the canal's line is shorter than this share of the way between two discs' middles, the spine
-#: bends so sharply that nothing between them is measured as elsewhere.
+#: Where the canal's line is shorter than this share of the way between two discs' middles, the
+#: spine bends so sharply that nothing between them is measured as elsewhere.
 _LEAST_ALONG = 0.72
 #: A cord thinner than this is its tip, mm².
 _LEAST_CORD_MM2 = 20.0

@@ -71,11 +71,18 @@ def test_st_export_onnx(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch)
     calls = stand_in(monkeypatch, "nnunet_export", "Release", "export_model")
     options = ["-model-version", "2.1", "-licence", "X", "-failure", "one", "-failure", "two"]
     assert run("st_export_onnx", "103", "4", "-ofolder", "out", *options).code == 0
-    assert run("st_export_onnx", "101", "all", "-o", "mine.onnx").code == 0
+    (folder / "old.log.tsv").write_text("100\t1.5\t60\n")
+    again = ["-o", "mine.onnx", "-log-before", "old.log.tsv"]
+    assert run("st_export_onnx", "101", "all", *again).code == 0
     (_, number, fold, output, release), second = calls
     assert (number, fold, output) == (103, 4, Path("out") / "spine_onestep.onnx")
-    assert tuple(release) == ("2.1", "X", ("one", "two"))
+    assert tuple(release) == ("2.1", "X", ("one", "two"), "")
     assert second[1:4] == (101, "all", Path("mine.onnx"))
+    assert second[4].log_before == "100\t1.5\t60\n"
+    failed = run("st_export_onnx", "101", "all", "-log-before", "missing.log.tsv")
+    assert failed.code == 1
+    assert "there is no such file" in failed.err
+    assert len(calls) == 2
 
 
 def test_st_train_prepare(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def _small(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped
         patch.setattr(nnunet_plan, "CONVOLUTIONS", (1, 1, 1))
         patch.setattr(nnunet_plan, "CONVOLUTIONS_UP", (1, 1))
         patch.setattr(nnunet_trainer, "EPOCH", 40)
+        patch.setattr("spinetools.training.nnunet_export.EPOCH", 40)
         patch.setattr(nnunet_trainer, "RISE", 5)
         patch.setattr("spinetools.training.nnunet_export._GATE_VOXELS", (1, 10**6))
         yield
@@ -112,9 +113,13 @@ def test_a_broken_write_leaves_the_old_checkpoint(
 
 def test_the_exported_model_is_nnunet_s(layout: Layout, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    found = export_model(layout, 101, "all", path, Release(failures=("Boxes only.",)))
+    release = Release(failures=("Boxes only.",), log_before="100\t1.5000\t60\n")
+    found = export_model(layout, 101, "all", path, release)
     assert set(found) == {"working grid", "uneven grid"}
     assert min(found.values()) >= 0.999
+    log = [line.split("\t") for line in path.with_suffix(".log.tsv").read_text().splitlines()]
+    assert [row[0] for row in log] == ["100", "140", "180", "220"]
+    assert 60 < float(log[1][2]) < float(log[3][2])
     card = read_card(path)
     assert (card.name, card.labels, card.patch) == ("spine_step1", DATASETS[101].classes, PATCH)
     assert (card.axes, card.orientation, card.spacing_mm) == (

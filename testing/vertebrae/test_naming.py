@@ -163,6 +163,30 @@ def test_a_variant_is_flagged_in_a_whole_spine(variant: str) -> None:
     assert not never.variant_probability
 
 
+@pytest.mark.parametrize(("variant", "first", "counted"), [
+    ("T13", 12, False), ("T13", 4, True), ("L6", 18, False), ("L6", 16, True), ("L4", 18, False),
+    ("L4", 16, True),
+])  # fmt: skip
+def test_a_variant_is_claimed_where_its_vertebrae_are_counted(
+    variant: str, first: int, counted: bool
+) -> None:
+    """However much the vertebrae look like those of one: looks alone tell no T13."""
+    anatomy = kind(variant)
+    last = len(anatomy.disc_names) - 1
+    evidence = seen(first, last, anatomy)
+    evidence = replace(evidence, bottom=evidence.bottom + 20)  # the sacrum is seen
+    looks = replace(evidence, shape=means_of(anatomy)[0][first : last + 1])
+    result = solve(looks)
+    assert (result.chosen.variant == variant) == counted
+    listed = [result.chosen, *result.alternatives]
+    assert sum(c.probability for c in listed) <= 1 + 1e-9
+    if not counted:
+        votes = np.zeros((len(looks.discs), len(anatomy.disc_names)))
+        votes[:, first : last + 1] = 50 * np.eye(last + 1 - first)
+        told = solve(replace(looks, votes=votes, vote_names=anatomy.disc_names))
+        assert told.chosen.names == names(first, last, anatomy)
+
+
 def test_a_variant_outside_the_image_is_not_claimed() -> None:
     result = solve(seen(0, 8, kind("L6")))
     assert result.chosen.variant == ""
