@@ -104,8 +104,8 @@ def test_the_readme_sums_up_what_was_named(tmp_path: Path) -> None:
     tables.write_tsv(tmp_path / "naming_T13_1.tsv", [odd, odd | {"flagged": ""}])
     lines = update_readme.naming(tmp_path).splitlines()[2:]
     assert lines == [
-        "| 5 vertebrae in sight | 2 of 3 | 1 of 2 | 1 of 3 without one |",
-        "| 15 vertebrae in sight | 1 of 1 | 1 of 1 | 0 of 1 without one |",
+        "| 5 vertebrae in sight | 2 of 3 | 1 of 2 | 1 of 3 wrongly |",
+        "| 15 vertebrae in sight | 1 of 1 | 1 of 1 | 0 of 1 wrongly |",
         "| with T13 | 2 of 2 | 2 of 2 | 1 of 2 |",
     ]
 

@@ -188,15 +188,10 @@ def _groups(cases: list[dict[str, str]]) -> Iterable[tuple[str, list[dict[str, s
 
 
 def _said(rows: list[dict[str, str]]) -> str:
-    """Return how often a variant was said, rightly and wrongly."""
-    odd = [row for row in rows if row["variant"]]
-    plain = [row for row in rows if not row["variant"]]
-    parts = []
-    if odd:
-        parts.append(f"{sum(r['flagged'] == r['variant'] for r in odd)} of {len(odd)}")
-    if plain:
-        parts.append(f"{sum(bool(r['flagged']) for r in plain)} of {len(plain)} without one")
-    return "; ".join(parts)
+    """Return how often a variant was said, rightly where all have it and else wrongly."""
+    if rows[0]["asked"]:
+        return f"{sum(r['flagged'] == r['variant'] for r in rows)} of {len(rows)}"
+    return f"{sum(r['flagged'] not in ('', r['variant']) for r in rows)} of {len(rows)} wrongly"
 
 
 def means_of(texts: Iterable[str]) -> str:
