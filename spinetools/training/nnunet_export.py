@@ -70,7 +70,7 @@ def export_model(
     Raises
     ------
     InputError
-        When there is no checkpoint, or no case to check the model on.
+        When there is no checkpoint, no case to check the model on, or another log to go on from.
     ModelError
         When the exported model gives other labels than nnU-Net, or is larger than allowed: then
         nothing is written.
@@ -79,6 +79,7 @@ def export_model(
     folder = results_folder(layout, number, fold)
     state = load_weights(folder)
     plans, description = plan(layout, number), raw_description(layout, dataset)
+    log = training_log(state, release.log_before)
     trained = load_network(plans, description, state)
     card = make_card(dataset, plans, description, state, release)
     channels = _gate_case(layout, dataset, description, card.spacing_mm)
@@ -92,7 +93,7 @@ def export_model(
             )
         found = check(temporary, trained, channels)
     with atomic_path(output.with_suffix(".log.tsv")) as temporary:
-        temporary.write_text(training_log(state, release.log_before), encoding="utf-8")
+        temporary.write_text(log, encoding="utf-8")
     logger.info("%s: %.1f MB", output, output.stat().st_size / 1e6)
     return found
 
@@ -106,11 +107,21 @@ def training_log(state: dict[str, Any], before: str = "") -> str:
         A checkpoint.
     before
         The log of the training that it went on from.
+
+    Raises
+    ------
+    InputError
+        When that is no such log.
     """
-    lines = before.split("\n") if before else []
-    lines = [line for line in lines if line]
-    last = lines[-1].split("\t") if lines else ["0", "", "0"]
-    iteration, seconds = int(last[0]), float(last[2])
+    lines = [line for line in before.splitlines() if line]
+    last = lines[-1] if lines else "0\t0\t0"
+    try:
+        iteration, _, seconds = (float(word) for word in last.split("\t"))
+    except ValueError:
+        raise InputError(
+            f"the log to go on from ends with {last!r}; expected an iteration, a loss and seconds, "
+            "separated by tabs"
+        ) from None
     epoch = EPOCH if state["init_args"]["device"].type == "cpu" else _STOCK_EPOCH
     times = state["logging"]
     for loss, start, end in zip(
@@ -118,7 +129,7 @@ def training_log(state: dict[str, Any], before: str = "") -> str:
         strict=False,
     ):  # fmt: skip
         iteration, seconds = iteration + epoch, seconds + end - start
-        lines.append(f"{iteration}\t{loss:.4f}\t{seconds:.0f}")
+        lines.append(f"{iteration:.0f}\t{loss:.4f}\t{seconds:.0f}")
     return "\n".join(lines) + "\n"
 
 

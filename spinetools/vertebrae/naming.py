@@ -8,7 +8,7 @@ probability; the best matchings are enumerated, one for each start.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -160,8 +160,9 @@ def solve(
             scores[index, path] = _score(model, path)
     if evidence.shape.size and params.likeness:
         scores = _with_likeness(evidence, params, models, scores, total)
-    if not _known_beforehand(evidence):
-        scores, total = _without_guesses(models, scores, total)
+    if not evidence.votes.any():  # a localizer counts
+        told = {part for place in evidence.places for part in place.level.split("-")}
+        scores, total = _without_guesses(models, scores, total, told)
     candidates, sources = _by_names(models, scores, total)
     shares: dict[str, float] = {}
     for candidate in candidates:
@@ -316,16 +317,21 @@ def _with_likeness(
     return {key: score + shift for key, score in anew.items()}
 
 
-def _known_beforehand(evidence: Evidence) -> bool:
-    """Whether the user or a localizer says what something is."""
-    return bool(evidence.votes.any()) or any(p.level != "conus" for p in evidence.places)
-
-
 def _without_guesses(
-    models: list[_Model], scores: dict[tuple[int, Path], FloatArray], total: float
+    models: list[_Model],
+    scores: dict[tuple[int, Path], FloatArray],
+    total: float,
+    told: Set[str],
 ) -> tuple[dict[tuple[int, Path], FloatArray], float]:
-    """Leave out unusual counts of vertebrae of which not all are seen: looks alone tell no T13."""
-    guesses = {key for key in scores if not _shows_count(models[key[0]], key[1])}
+    """Leave out unusual counts of vertebrae of which not all are seen: looks alone tell no T13.
+
+    ``told`` are levels that the user knows: one that only a variant has is no guess.
+    """
+    guesses = {
+        key for key in scores
+        if models[key[0]].anatomy.variant not in told
+        and not _shows_count(models[key[0]], key[1])
+    }  # fmt: skip
     kept = {key: score for key, score in scores.items() if key not in guesses}
     if not kept or not guesses:
         return scores, total

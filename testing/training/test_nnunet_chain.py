@@ -111,6 +111,14 @@ def test_a_broken_write_leaves_the_old_checkpoint(
     assert load_weights(fold_folder(layout))["current_epoch"] == before
 
 
+@pytest.mark.parametrize("before", ["one line\n", "100\t1.5\n", "a\tb\tc\n"])
+def test_another_log_to_go_on_from_is_an_error(layout: Layout, tmp_path: Path, before: str) -> None:
+    path = tmp_path / "m.onnx"
+    with pytest.raises(InputError, match="expected an iteration, a loss and seconds"):
+        export_model(layout, 101, "all", path, Release(log_before=before))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_exported_model_is_nnunet_s(layout: Layout, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     release = Release(failures=("Boxes only.",), log_before="100\t1.5000\t60\n")

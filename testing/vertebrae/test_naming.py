@@ -187,6 +187,16 @@ def test_a_variant_is_claimed_where_its_vertebrae_are_counted(
         assert told.chosen.names == names(first, last, anatomy)
 
 
+@pytest.mark.parametrize(("level", "claimed"), [("L3", False), ("L6", True)])
+def test_a_level_by_hand_counts_a_variant_where_only_it_has_that(level: str, claimed: bool) -> None:
+    anatomy = kind("L6")
+    evidence = seen(18, len(anatomy.disc_names) - 1, anatomy)
+    shape = means_of(anatomy)[0][18:]
+    middle = sum(anatomy.level_mm(level)) / 2
+    told = replace(evidence, shape=shape, places=(PlaceEvidence(middle, level),))
+    assert (solve(told).chosen.variant == "L6") == claimed
+
+
 def test_a_variant_outside_the_image_is_not_claimed() -> None:
     result = solve(seen(0, 8, kind("L6")))
     assert result.chosen.variant == ""
