@@ -79,8 +79,6 @@ class Heights:
         voxels = np.argwhere(bone)
         level, _, _ = self.levels(voxels)
         height = np.abs(level - np.rint(level))
-        # the sacrum's wings reach up beside the last free vertebra: even ground between the two
-        height[level > len(self.places) - 2] = 0.5
         result = np.zeros(bone.shape, np.uint8)
         result[tuple(voxels.T)] = (200 * height).astype(np.uint8)
         return result

@@ -172,7 +172,9 @@ def _number(
     numbering = solve(evidence, params.evidence, params.variants)
     if not params.variants:
         return numbering
-    return with_transition(numbering, shown.discs, shown.bone, shown.line, shown.spacing)
+    return with_transition(
+        numbering, shown.discs, shown.seen.bone, shown.seen.disc, shown.line, shown.spacing
+    )
 
 
 def _number_again(
@@ -263,7 +265,7 @@ def _say(result: SpineLabels) -> None:
         )  # fmt: skip
     elif result.variant:
         logger.warning(
-            "a transitional vertebra at the sacrum: %s is %s in part (probability %.0f %%)",
+            "perhaps a transitional vertebra at the sacrum: %s, %s in part (probability %.0f %%)",
             "S1" if result.variant == "lumbarised" else "L5", result.variant,
             100 * result.numbering.variant_probability[result.variant],
         )  # fmt: skip

@@ -90,8 +90,8 @@ class Numbering:
     variant_probability
         Of each variant that the image would show.
     transition
-        ``sacralised`` or ``lumbarised`` where a vertebra at the sacrum is so in part, which does
-        not change the count; else empty.
+        ``sacralised`` or ``lumbarised`` where a vertebra at the sacrum may be so in part, which
+        does not change the count; else empty.
     """
 
     anatomy: Anatomy

@@ -111,6 +111,6 @@ def _write_names(
     chosen = result.numbering.chosen
     words = f"discs {chosen.span}, confidence {chosen.probability:.2f}"
     if result.variant:
-        words += f", {result.variant}"
+        words += f", {result.variant} ({result.numbering.variant_probability[result.variant]:.2f})"
     colour = _TEXT if result.sure and not result.variant else _WARNING
     draw.text((6, draw.im.size[1] - 26), words, colour, font=font)

@@ -26,9 +26,9 @@ _SURE_APART = 0.95
 class Seen:
     """The output of one step, by structure.
 
-    ``kinds`` and ``masks`` keep neighbouring discs and vertebrae apart (one mask holds all bone
-    where the network does not); ``landmarks`` and ``marks``
-    are the probabilities of landmark discs and vertebrae.
+    ``kinds`` and ``masks`` keep neighbouring discs and vertebrae apart (where the network does not,
+    one mask holds all bone, or all but the sacrum, which has the other); ``landmarks`` and
+    ``marks`` are the probabilities of landmark discs and vertebrae.
     """
 
     cord: F32
@@ -89,7 +89,8 @@ def read_step2(
     best = np.asarray(bone_channels)[answer[bone_channels].argmax(axis=0)]
     masks = tuple(inside & (best == channel) for channel in bone_channels)
     if _sureness(answer[bone_channels], inside) < _SURE_APART:
-        masks = (inside,)
+        sacrum = masks[bone_channels.index(names.index("sacrum"))]
+        masks = (inside & ~sacrum, sacrum)
     kinds = np.asarray(disc_channels)[answer[disc_channels].argmax(axis=0)].astype(np.uint8)
     marks = ("vertebra_C2", "vertebra_T1", "vertebra_T12", "sacrum")
     return Seen(

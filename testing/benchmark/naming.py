@@ -30,10 +30,12 @@ sys.path.insert(0, str(ROOT / "testing" / "vertebrae"))
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from kept import keeping  # noqa: E402
 from oracle import Flaws, anatomy_of, cascade, truth_on  # noqa: E402
 from shapes_seen import seen  # noqa: E402
 from tables import write_tsv  # noqa: E402
 
+from spinetools.errors import NoSpineError  # noqa: E402
 from spinetools.image import Image, Space  # noqa: E402
 from spinetools.phantom import (  # noqa: E402
     Subject,
@@ -48,7 +50,7 @@ from spinetools.vertebrae.classes import LANDMARK_DISCS, landmark_of_disc  # noq
 from spinetools.vertebrae.discs import DiscSeen  # noqa: E402
 from spinetools.vertebrae.engines import load_networks  # noqa: E402
 from spinetools.vertebrae.evidence import Evidence, EvidenceParams, PlaceEvidence  # noqa: E402
-from spinetools.vertebrae.label import label_spine  # noqa: E402
+from spinetools.vertebrae.label import LabelParams, label_spine  # noqa: E402
 from spinetools.vertebrae.naming import Numbering, solve  # noqa: E402
 from spinetools.vertebrae.networks import Networks  # noqa: E402
 from spinetools.vertebrae.shape import MEASURES  # noqa: E402
@@ -283,9 +285,6 @@ def label(case: Case, params: EvidenceParams, spacing: float, rate: float = 1.0)
     later = tuple(i for i in flaws.missing if rng.random() < 0.5)
     networks = cascade(Image(truth, space), names, anatomy_of(subject), flaws,
                        replace(flaws, missing=later, merged=()), spacing)  # fmt: skip
-    from spinetools.errors import NoSpineError
-    from spinetools.vertebrae.label import LabelParams
-
     try:
         result = label_spine(Image(truth.astype(np.float32), space), networks,
                              LabelParams(evidence=params))  # fmt: skip
@@ -298,7 +297,7 @@ def label(case: Case, params: EvidenceParams, spacing: float, rate: float = 1.0)
 # -- images ---------------------------------------------------------------------------------------
 
 
-def label_image(case: Case, params: EvidenceParams, networks: Networks) -> Outcome:
+def label_image(case: Case, params: LabelParams, networks: Networks) -> Outcome:
     """Label a simulated image by real networks; where they find no spine, nothing is right."""
     rng = np.random.default_rng([case.seed, case.visible, 3])
     subject = case.subject
@@ -309,11 +308,8 @@ def label_image(case: Case, params: EvidenceParams, networks: Networks) -> Outco
         case.seed, contrast, space=_field(case, rng, voxel), subject=subject,
         acquisition=replace(draw_acquisition(contrast, rng), padding=0.0),
     )  # fmt: skip
-    from spinetools.errors import NoSpineError
-    from spinetools.vertebrae.label import LabelParams
-
     try:
-        result = label_spine(phantom.image, networks, LabelParams(evidence=params))
+        result = label_spine(phantom.image, networks, params)
     except NoSpineError as error:
         variant = subject.variant if subject.variant in COUNTING + TRANSITIONS else ""
         return Outcome(case.visible, variant, "", False, 0.0, f"subject {case.seed}: {error}")
@@ -451,7 +447,8 @@ def main() -> None:
     parser.add_argument("--voxels", action="store_true", help="the whole pipeline")
     parser.add_argument("--images", action="store_true", help="simulated images, real networks")
     parser.add_argument("--model", help="as st_label_vertebrae takes it (default: what ships)")
-    parser.add_argument("--fast", action="store_true", help="of the networks, step 1 alone")
+    parser.add_argument("--fast", action="store_true", help="images as with -fast")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the networks' answers")
     parser.add_argument("--spacing", type=float, default=1.5, help="of the working grid, mm")
     parser.add_argument("--flaws", choices=FLAWS, default="usual", help="how often networks err")
     parser.add_argument("--plain", action="store_true", help="without what vertebrae look like")
@@ -462,11 +459,14 @@ def main() -> None:
     params = EvidenceParams() if args.weight is None else EvidenceParams(weight=args.weight)
     params = replace(params, likeness=0.0) if args.plain else params
     rate = FLAWS[args.flaws]
-    networks = load_networks(args.model, one_step=args.fast) if args.images else None
+    networks: Networks | None = load_networks(args.model, fast=args.fast) if args.images else None
+    if networks is not None and args.keep:
+        networks = keeping(networks, args.keep)
     outcomes: list[Outcome] = []
     for case in cases(args.n, args.seed, args.variant, args.visible, args.low):
         if networks is not None:
-            found: Outcome | None = label_image(case, params, networks)
+            how = LabelParams(evidence=params, fast=args.fast)
+            found: Outcome | None = label_image(case, how, networks)
             print(found, file=sys.stderr, flush=True)
         elif args.voxels:
             found = label(case, params, args.spacing, rate)

@@ -276,6 +276,14 @@ def test_a_rest_of_the_atlas_at_the_images_end_is_not_told_from_the_axis(seed: i
     assert not (result.on_input.data == numbers["vertebrae_C1"]).any()
 
 
+@pytest.mark.parametrize("seed", [4, 5, 7])
+def test_the_wings_of_the_sacrum_are_told_from_the_last_lumbar_vertebra(seed: int) -> None:
+    """They lie as near to L5's body as to S1's, and its facets join both."""
+    scores = dice(*bones_of(make_subject(seed, "normal"), (21.5, 27.0), 110))
+    assert scores["vertebrae_L5"] > 0.93, scores
+    assert scores["sacrum"] > 0.97, scores
+
+
 @pytest.mark.parametrize("seed", [4, 6])
 def test_thoracic_transverse_processes_are_level_with_their_own_vertebra(seed: int) -> None:
     """They reach up and back, beside the spinous process of the vertebra above, which hangs."""

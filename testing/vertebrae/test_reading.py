@@ -41,15 +41,20 @@ def test_odd_and_even_are_apart_where_the_network_is_sure() -> None:
 
 
 @pytest.mark.parametrize(("odd", "even"), [(0.5, 0.45), (0.8, 0.2)])
-def test_unsure_odd_and_even_are_one_mask(odd: float, even: float) -> None:
-    (mask,) = read_step2(step2(odd, even)).masks
-    assert mask[..., :4].all()
-    assert not mask[..., 4:].any()
+def test_unsure_odd_and_even_are_one_mask_and_the_sacrum_another(odd: float, even: float) -> None:
+    answer = step2(odd, even)
+    answer[STEP2.index("sacrum"), ..., 0] = 0.98
+    answer[0, ..., 0] = answer[STEP2.index("vertebra_odd"), ..., 0] = 0.01
+    answer[STEP2.index("vertebra_even"), ..., 0] = 0
+    free, sacrum = read_step2(answer).masks
+    assert free[..., 1:4].all()
+    assert not free[..., 4:].any()
+    assert sacrum[..., 0].all()
+    assert not (free & sacrum).any()
 
 
 def test_without_bone_nothing_is_apart() -> None:
-    (mask,) = read_step2(step2(0.1, 0.1)).masks
-    assert not mask.any()
+    assert not np.any(read_step2(step2(0.1, 0.1)).masks)
 
 
 def test_both_steps_are_averaged() -> None:
