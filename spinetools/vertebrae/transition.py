@@ -47,7 +47,9 @@ _BONE = 0.4
 _BACK_MM = (-6.0, 12.0)
 #: The part of the first body's depth in which a disc below it is looked for.
 _DISC_SHARE = 0.75
-#: Depth of the second sacral body over the first one's: usual, square, and the spread.
+#: Depth of the second sacral body over the first one's: usual, square, and the spread. (These and
+#: the next ones: ``testing/benchmark/calibrate_transition.py``; usual lies between the simulated
+#: images, 0.72, and SPIDER's, 0.50.)
 _USUAL_S2, _SQUARE_S2, _S2_SD = 0.66, 0.84, 0.09
 #: Thickness of the disc between them, as far as the networks take it for one, mm, logarithm:
 #: usual, whole, and the spread.

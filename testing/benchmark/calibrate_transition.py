@@ -1,0 +1,138 @@
+"""Measure what the end of the spine looks like to the networks, for transitional vertebrae.
+
+    python testing/benchmark/calibrate_transition.py [-n 16] [--seed 55000] [--keep FOLDER] [--show]
+
+Simulated images of the last five vertebrae and the sacrum, normal, lumbarised and sacralised ones,
+of other seeds each, and the real SPIDER images marked ``train`` (nobody has said which of these are
+transitional; about one in twenty should be). For each group prints mean and spread of what
+``spinetools.vertebrae.transition`` looks at (logarithms but for the squareness), and how often
+something was said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from cases import real_folder
+from kept import keeping
+from naming import cases, label_image
+from tables import markdown, number
+
+from spinetools.errors import NoSpineError
+from spinetools.image import load_volume
+from spinetools.vertebrae import transition
+from spinetools.vertebrae.engines import load_networks
+from spinetools.vertebrae.label import LabelParams, label_spine
+from spinetools.vertebrae.networks import Networks
+from spinetools.vertebrae.transition import SacrumSeen, transition_probability
+
+GROUPS, REAL = ("normal", "lumbarised", "sacralised"), "SPIDER"
+#: Vertebrae in sight, the sacrum among them; seeds of the groups lie so far apart.
+VISIBLE, APART = 5, 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was seen of an image's sacrum, and what was said of it."""
+
+    image: str
+    seen: SacrumSeen
+    said: str
+
+
+class Watch:
+    """Keeps what was seen last: of an image, what step 2 saw."""
+
+    def __init__(self) -> None:
+        self.seen: SacrumSeen | None = None
+        self._look = transition.look_at_sacrum
+
+    def __call__(self, *args: Any) -> SacrumSeen:
+        """Look, and keep it."""
+        self.seen = self._look(*args)
+        return self.seen
+
+
+def rows_of(group: str, networks: Networks, count: int, seed: int) -> Iterator[Row]:
+    """Label a group's images; those without a sacrum are left out."""
+    watch = Watch()
+    with mock.patch.object(transition, "look_at_sacrum", watch):
+        for image, said in labelled(group, networks, count, seed):
+            if watch.seen is not None:
+                yield Row(image, watch.seen, said)
+            watch.seen = None
+
+
+def labelled(group: str, networks: Networks, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Label the images of a group: give the name of each and what was said of it."""
+    if group != REAL:
+        first = seed + APART * GROUPS.index(group)
+        for case in cases(count, first, group, (VISIBLE,), low=True):
+            yield str(case.seed), label_image(case, LabelParams(), networks).flagged
+        return
+    folder = real_folder()
+    if folder is None:
+        print("the real images are not here", file=sys.stderr)
+        return
+    with (folder / "manifest.tsv").open(encoding="utf-8") as stream:
+        listed = [row["file"] for row in csv.DictReader(stream, delimiter="\t")
+                  if row["use"] == "train" and row["file"].startswith("spider/")]  # fmt: skip
+    for file in listed:
+        if not file.endswith("_seg.nii.gz"):
+            try:
+                result = label_spine(load_volume(folder / file), networks)
+            except NoSpineError:
+                continue
+            yield Path(file).name.partition(".")[0], result.variant
+
+
+def line(group: str, rows: list[Row]) -> dict[str, str]:
+    """Return a group's row of the table."""
+    values = {
+        "squareness": [row.seen.squareness for row in rows],
+        "disc": [np.log(max(row.seen.disc, 1e-3)) for row in rows],
+        "bridge": [np.log1p(row.seen.bridge) for row in rows],
+    }
+    result = {"images": group, "n": str(len(rows))}
+    for name, column in values.items():
+        there = [value for value in column if np.isfinite(value)]
+        mean, sd = (np.mean(there), np.std(there)) if there else (np.nan, np.nan)
+        result[name] = f"{number(float(mean))} ± {number(float(sd))} ({len(there)})"
+    for name in transition.SHARES:
+        result[f"said: {name}"] = str(sum(row.said == name for row in rows))
+    return result
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("-n", type=int, default=16, help="simulated images of each kind")
+    parser.add_argument("--seed", type=int, default=55_000, help="of the first normal subject")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the networks' answers")
+    parser.add_argument("--show", action="store_true", help="list the images")
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)
+    networks: Networks = load_networks()
+    if args.keep:
+        networks = keeping(networks, args.keep)
+    table = []
+    for group in (*GROUPS, REAL):
+        rows = list(rows_of(group, networks, args.n, args.seed))
+        table.append(line(group, rows))
+        for row in rows if args.show else []:
+            chance = transition_probability(row.seen)
+            print(group, row.image, row.seen, {k: round(v, 3) for k, v in chance.items()}, row.said)
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    main()
