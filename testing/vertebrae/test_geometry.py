@@ -252,6 +252,34 @@ def test_discs_missed_between_two_seen_are_put_back_wherever_the_bodies_leave_th
         assert (named[:, :, inner][bone[:, :, inner]] == number).all()
 
 
+@pytest.mark.parametrize("kinds", [1, 2, 3])
+def test_what_lies_far_in_front_of_the_sacrum_is_no_bone_of_it(kinds: int) -> None:
+    """Bladder and bowel, drawn as bone and joined to it."""
+    shape, anatomy = (20, 60, 120), usual()
+    x, y, z = np.indices(shape) * 1.5
+    line = find_line(np.hypot(x - 15, y - 15) < 7, np.zeros(shape, bool), 1.5)
+    lowest = len(anatomy.disc_names) - 1
+    discs = [
+        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
+        for s in (30.0, 65.0)
+    ]
+    planes = planes_of(discs, (lowest - 1, lowest), anatomy, 1.0, line, (0.0, 170.0))
+    below = line.points[0, 2] - z - 65.0
+    bone = (y > 25) & (y < np.where(below < 15, 55, 44))
+    bowel = (y >= 44) & (below > 70) & (below < 90)
+    sacrum = below > 0
+    masks = {
+        1: (bone | bowel,),
+        2: (bone & ~sacrum, (bone & sacrum) | bowel),
+        3: (bone & ~sacrum, np.zeros(shape, bool), (bone & sacrum) | bowel),
+    }[kinds]
+    named = name_vertebrae(masks, planes, anatomy, 1.0, line, 1.5)
+    number = len(anatomy.vertebrae) + 1
+    assert not named[bowel].any()
+    assert (named[bone & (below > 8)] == number).all()
+    assert (named[bone & (below < -3) & (below > -30)] == number - 1).all()
+
+
 # -- the last touches -----------------------------------------------------------------------------
 
 
