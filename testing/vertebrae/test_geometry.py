@@ -277,7 +277,7 @@ def test_what_lies_far_in_front_of_the_sacrum_is_no_bone_of_it(kinds: int) -> No
     number = len(anatomy.vertebrae) + 1
     assert not named[bowel].any()
     assert (named[bone & (below > 8)] == number).all()
-    assert (named[bone & (below < -3) & (below > -30)] == number - 1).all()
+    assert (named[bone & (below < -6) & (below > -30)] == number - 1).all()
 
 
 # -- the last touches -----------------------------------------------------------------------------
