@@ -29,6 +29,8 @@ from spinetools.vertebrae.reading import (
 from spinetools.vertebrae.result import (
     ANY_DISC,
     ANY_VERTEBRA,
+    ATLAS,
+    AXIS,
     CANAL,
     CORD,
     FIRST_DISC,
@@ -52,6 +54,8 @@ _BONE_REACH_MM = (65.0, 95.0, 80.0)
 _CANAL_REACH_MM = (30.0, 30.0, 30.0)
 #: Less of a vertebra than this is a crumb beside a disc that the image's end cuts, mm³.
 _SLIVER_MM3 = 200.0
+#: Less of the atlas than this may as well be C2's facets (it has some 9,000 mm³).
+_LEAST_ATLAS_MM3 = 1000.0
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,8 @@ def _paint(shown: View, numbering: Numbering, params: LabelParams) -> npt.NDArra
         numbers = clean(numbers, spacing)
         sizes = np.bincount(numbers.ravel(), minlength=FIRST_DISC)[:FIRST_DISC] * spacing**3
         numbers[np.isin(numbers, np.flatnonzero(sizes < _SLIVER_MM3))] = 0
+        if sizes[ATLAS] < _LEAST_ATLAS_MM3:
+            numbers[numbers == ATLAS] = AXIS
     cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
     canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
     cord, canal = (_near(mask, line, spacing, _CANAL_REACH_MM) for mask in (cord, canal))

@@ -22,6 +22,7 @@ Labels = npt.NDArray[np.uint8]
 
 #: Working numbers: vertebrae from 1 (C1) with the sacrum last, discs from here, cord and canal.
 FIRST_DISC, CORD, CANAL, ANY_VERTEBRA, ANY_DISC = 60, 100, 101, 102, 103
+ATLAS, AXIS = 1, 2
 
 #: Below this confidence the numbering is said to be uncertain.
 UNSURE = 0.8

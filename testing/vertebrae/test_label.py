@@ -264,6 +264,25 @@ def test_the_atlas_is_told_from_the_axis(seed: int) -> None:
     assert scores["vertebrae_C2"] > 0.915, scores
 
 
+@pytest.mark.parametrize("left", [250, 1500])
+def test_a_crumb_of_the_atlas_is_no_atlas(left: int) -> None:
+    """Where the network draws next to nothing of it, what it does may be C2's."""
+    subject = make_subject(6, "normal")
+    protocol = Protocol("t2", (1.5, 1.5, 1.5), (100, 130, 0), (-1.0, 6.5), 8)
+    structures, names = truth_on(subject, place_grid(subject, protocol, None))
+    values = {name: value for value, name in names.items()}
+    atlas = np.argwhere(structures == values["vertebrae_C1"])
+    axis = np.argwhere(structures == values["vertebrae_C2"])
+    away = np.linalg.norm(atlas - axis.mean(axis=0), axis=1)
+    structures[tuple(atlas[np.argsort(away)[left:]].T)] = 0
+    image = Image(structures, place_grid(subject, protocol, None))
+    networks = cascade(image, names, anatomy_of(subject), Flaws(), None, 1.5)
+    result = label_spine(image.astype(np.float32), networks, LabelParams(fast=True))
+    found = {result.names[v] for v in np.unique(result.on_input.data) if v in result.names}
+    assert "vertebrae_C2" in found
+    assert ("vertebrae_C1" in found) == (left * 1.5**3 > 1000)
+
+
 @pytest.mark.parametrize("seed", [4, 5, 6])
 def test_a_rest_of_the_atlas_at_the_images_end_is_not_told_from_the_axis(seed: int) -> None:
     """What would be called C1 is C2's facets: all of it goes to C2."""
