@@ -416,10 +416,11 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def as_row(outcome: Outcome, asked: str) -> dict[str, str]:
+def as_row(outcome: Outcome, asked: str, fast: bool) -> dict[str, str]:
     """Write an outcome as a line of a table; ``asked`` is the variant that all subjects have."""
     return {
         "asked": asked,
+        "fast": "yes" if fast else "no",
         "visible": str(outcome.visible),
         "variant": outcome.variant,
         "flagged": outcome.flagged,
@@ -476,8 +477,8 @@ def main() -> None:
     print(table(outcomes))
     if args.o:
         asked = args.variant or ""
-        name = "_".join(filter(None, ("naming", asked, str(args.seed))))
-        write_tsv(args.o / f"{name}.tsv", [as_row(o, asked) for o in outcomes])
+        name = "_".join(filter(None, ("naming", "fast" * args.fast, asked, str(args.seed))))
+        write_tsv(args.o / f"{name}.tsv", [as_row(o, asked, args.fast) for o in outcomes])
     if args.show:
         for outcome in outcomes:
             if not outcome.right:

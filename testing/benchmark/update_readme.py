@@ -23,6 +23,8 @@ SEGMENTATION = "Dice, area"
 LINE = "st_get_centerline"
 #: Confidence of a numbering from which st_label_vertebrae does not warn (vertebrae/result.py).
 SURE = 0.8
+#: With more vertebrae than this in sight it is a whole spine.
+_MOST_PARTS = 20
 USES = {"test": "", "train": " (tuned on)"}
 
 
@@ -180,11 +182,16 @@ def naming(folder: Path = RESULTS) -> str:
 
 
 def _groups(cases: list[dict[str, str]]) -> Iterable[tuple[str, list[dict[str, str]]]]:
-    drawn = [row for row in cases if not row["asked"]]
-    for visible in sorted({int(row["visible"]) for row in drawn}):
-        yield f"{visible} vertebrae in sight", [r for r in drawn if int(r["visible"]) == visible]
-    for variant in sorted({row["asked"] for row in cases} - {""}):
-        yield f"with {variant}", [row for row in cases if row["asked"] == variant]
+    """Give the cases by their variant, where all have one, by -fast, and by what is in sight."""
+    kinds = sorted({(row["asked"], row["fast"], int(row["visible"])) for row in cases})
+    for kind in kinds:
+        asked, fast, visible = kind
+        whole = visible > _MOST_PARTS
+        what = [f"whole spines with {asked}" if whole else f"{visible} vertebrae in sight"]
+        what += [f"with {asked}"] if asked and not whole else []
+        what += ["``-fast``"] if fast == "yes" else []
+        own = [r for r in cases if (r["asked"], r["fast"], int(r["visible"])) == kind]
+        yield ", ".join(what).replace("``", "`"), own
 
 
 def _said(rows: list[dict[str, str]]) -> str:
