@@ -15,8 +15,10 @@ BoolArray = npt.NDArray[np.bool_]
 Connectivity = Literal[6, 18, 26]
 
 
-def largest_component(mask: npt.NDArray[Any], connectivity: Connectivity = 26) -> BoolArray:
-    """Keep the component with the most voxels.
+def components(
+    mask: npt.NDArray[Any], connectivity: Connectivity = 26
+) -> tuple[npt.NDArray[np.unsignedinteger[Any]], int]:
+    """Give each component a number.
 
     Parameters
     ----------
@@ -27,12 +29,35 @@ def largest_component(mask: npt.NDArray[Any], connectivity: Connectivity = 26) -
 
     Returns
     -------
+    labels
+        Same shape: 1 for the component that comes first in the array, 0 for background.
+    count
+        How many there are.
+    """
+    # of booleans cc3d 4.1 keeps room for too few components where an array is thin (3 × 1 × 1)
+    foreground = _foreground(mask).astype(np.uint8)
+    labels, count = cc3d.connected_components(foreground, connectivity=connectivity, return_N=True)
+    return labels, int(count)
+
+
+def largest_component(mask: npt.NDArray[Any], connectivity: Connectivity = 26) -> BoolArray:
+    """Keep the component with the most voxels.
+
+    Parameters
+    ----------
+    mask
+        3D; what differs from zero is foreground.
+    connectivity
+        As in :func:`components`.
+
+    Returns
+    -------
     ndarray of bool
         Same shape; of components of the same size, the one that comes first in the array. An
         empty mask stays empty.
     """
     foreground = _foreground(mask)
-    labels, count = cc3d.connected_components(foreground, connectivity=connectivity, return_N=True)
+    labels, count = components(foreground, connectivity)
     if count <= 1:
         return foreground
     sizes = np.bincount(labels.ravel())
@@ -57,7 +82,7 @@ def remove_small(
     voxel_volume_mm3
         Volume of a voxel (``Space.voxel_volume``).
     connectivity
-        As in :func:`largest_component`.
+        As in :func:`components`.
 
     Returns
     -------
@@ -65,7 +90,7 @@ def remove_small(
         Same shape.
     """
     foreground = _foreground(mask)
-    labels = cc3d.connected_components(foreground, connectivity=connectivity)
+    labels, _ = components(foreground, connectivity)
     sizes = np.bincount(labels.ravel()) * (1.0 if voxel_volume_mm3 is None else voxel_volume_mm3)
     # a size that differs from the limit by rounding only reaches it
     stays = sizes >= minimum * (1 - 1e-9)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from spinetools.errors import InputError
-from spinetools.morphology import fill_holes, largest_component, remove_small
+from spinetools.morphology import components, fill_holes, largest_component, remove_small
 
 
 @pytest.fixture
@@ -84,3 +86,16 @@ def test_input_is_not_changed(blobs):
 def test_other_dimensions_are_refused(operation):
     with pytest.raises(InputError, match="three dimensions"):
         operation(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("connectivity", [6, 26])
+def test_components_of_thin_arrays(connectivity: Literal[6, 26]) -> None:
+    """The library that counts them keeps room for too few in some."""
+    for length in range(1, 12):
+        for shape in ((length, 1, 1), (1, length, 1), (1, 1, length), (length, 3, 1)):
+            mask = np.zeros(shape, bool)
+            mask[::2, ::2, ::2] = True
+            labels, count = components(mask, connectivity)
+            assert count == mask.sum()
+            assert (np.unique(labels[mask]) == 1 + np.arange(count)).all()
+            assert (labels > 0).tolist() == mask.tolist()

@@ -17,6 +17,7 @@ from spinetools.files import strip_nifti_suffix
 from spinetools.image import Image, Space, load_mask, load_volume
 from spinetools.labels import LEVELS, find_scheme, numbering, structures
 from spinetools.models.classes import Levels
+from spinetools.morphology import components
 from spinetools.training.augment import Augmentation, changed
 from spinetools.training.nnunet_dataset import Layout, RawDataset
 from spinetools.training.nnunet_discs import flipped
@@ -199,7 +200,7 @@ def _name_discs(
         raise InputError(f"-lowest {lowest!r}: expected a disc of labels.tsv, e.g. {order[0]}")
     above = order[order.index(lowest) :]
     unnamed = [value for value, name in names.items() if name == "any_disc"]
-    parts = cc3d.connected_components(np.isin(labels, unnamed), connectivity=26)
+    parts, _ = components(np.isin(labels, unnamed))
     found = cc3d.statistics(parts)
     smallest = SMALLEST_DISC_MM3 / space.voxel_volume
     wanted = [part for part in range(1, len(found["voxel_counts"]))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from spinetools.morphology import components
 from spinetools.vertebrae.anatomy import Anatomy
 from spinetools.vertebrae.canal import FloatArray, Line, coordinates
 
@@ -155,7 +156,7 @@ def name_orphans(
     if step == 1 or len(owned) > 1:
         wanted |= {int(owned[0]) - step, int(owned[-1]) + step}
     numbers = np.array(sorted(n for n in wanted if 1 <= n <= len(heights.places)))
-    parts = cc3d.connected_components(mask & (here == 0), connectivity=26)
+    parts, _ = components(mask & (here == 0))
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
         if box is None:
             continue

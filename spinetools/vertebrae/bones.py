@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from spinetools.morphology import components
 from spinetools.vertebrae.anatomy import Anatomy
 from spinetools.vertebrae.arches import Bools, Heights, Ints, flow, name_orphans, return_arches
 from spinetools.vertebrae.canal import FloatArray, Line, coordinates
@@ -333,7 +333,7 @@ def _adopt(result: Ints, bone: Bools, spacing: float) -> None:
     if not left.any() or not result.any():
         return
     reach = int(np.ceil(_NEAR_MM / spacing)) + 1
-    for side in ndimage.find_objects(cc3d.connected_components(left, connectivity=26)):
+    for side in ndimage.find_objects(components(left)[0]):
         box = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in side)
         if not result[box].any():
             continue

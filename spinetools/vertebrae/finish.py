@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from spinetools.image import Image, Space, resample_to
-from spinetools.morphology import fill_holes
+from spinetools.morphology import components, fill_holes
 
 Bools = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
@@ -54,7 +53,7 @@ def _main_part(
     mask: Bools, box: tuple[Any, ...], shape: tuple[int, ...], least: float | None
 ) -> Bools:
     """Keep the largest piece, and others from so many voxels on where the image cuts it."""
-    parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    parts, count = components(mask)
     if count <= 1:
         return mask
     sizes = np.bincount(parts.ravel())
@@ -116,7 +115,7 @@ def close_canal(cord: Bools, canal: Bools, free: Bools, spacing: float) -> tuple
 
 def _only_large(mask: Bools, share: float = 0.1) -> Bools:
     """Drop pieces much smaller than the largest one: a canal may be cut in two by the image."""
-    parts, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    parts, count = components(mask)
     if count <= 1:
         return mask
     sizes = np.bincount(parts.ravel())

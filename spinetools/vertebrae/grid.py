@@ -6,11 +6,11 @@ import logging
 import os
 from collections.abc import Sequence
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from spinetools.image import Image, Space, resample_to
+from spinetools.morphology import components
 from spinetools.vertebrae.networks import Network
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _corner(place: npt.NDArray[np.float64]) -> tuple[float, float, float]:
 
 def _pieces(seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Leave out small pieces."""
-    parts = cc3d.connected_components(seen, connectivity=26)
+    parts, _ = components(seen)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     result: npt.NDArray[np.bool_] = (sizes >= max(1.0, _LEAST_PIECE * sizes.max()))[parts]
