@@ -97,7 +97,7 @@ def return_arches(here: Ints, heights: Heights, hills: Landscape) -> None:
     heights
         Where the vertebrae lie.
     hills
-        From :meth:`Heights.hills`, for the same bone.
+        From :meth:`Heights.hills`, for this bone or more.
     """
     voxels = np.argwhere(here)
     level, right, front = heights.levels(voxels)
@@ -140,14 +140,14 @@ def name_orphans(
     here
         The vertebra's number in each voxel of the mask that has one.
     mask
-        Bone of odd or of even vertebrae (or of one only), or all bone.
+        Bone of odd or of even vertebrae (or of one only), or of all of them.
     owned
         Numbers of the vertebrae whose bodies the mask holds; the next ones that it may hold, above
         and below, count too.
     heights
         Where the vertebrae lie.
     hills
-        From :meth:`Heights.hills` where the mask is all bone, else None.
+        From :meth:`Heights.hills` where the mask holds all vertebrae, else None.
     """
     if not len(owned):
         return
@@ -155,7 +155,9 @@ def name_orphans(
     wanted = set(owned.tolist())
     if step == 1 or len(owned) > 1:
         wanted |= {int(owned[0]) - step, int(owned[-1]) + step}
-    numbers = np.array(sorted(n for n in wanted if 1 <= n <= len(heights.places)))
+    # the sacrum, the last, has a mask of its own wherever it is seen
+    free = {n for n in wanted if 1 <= n < len(heights.places)}
+    numbers = np.array(sorted(free | set(owned.tolist())))
     parts, _ = components(mask & (here == 0))
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
         if box is None:

@@ -2,7 +2,7 @@
 
 The bodies between two discs are told apart by the discs' planes. From the bodies the names flow
 into the arches: first within the masks that keep neighbours apart (odd, even, landmarks), then in
-all bone. Without such masks (one step only) they flow in all bone at once.
+all bone. Without such masks they flow in all bone but the sacrum at once.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _C2_FRONT_MM, _C2_HANG = 3.0, 0.4
 _SACRUM_FRONT_MM, _SACRUM_TOP_MM = (-20.0, -5.0, 5.0, 20.0), (2.0, 6.0, 5.0, 1.0)
 _MIDLINE_MM, _SACRUM_MIDLINE_MM = 8.0, (-8.0, 1.0, 1.0, 1.0)
 _SACRUM_SURE_MM = 8.0
+#: It knows the sacrum where it calls so by this share of what lies further below.
+_KNOWN_SACRUM = 0.5
 #: So far in front of the canal's line it reaches, by how far below the last disc, mm in a mean body
 #: (99 % of it in SPIDER's and simulated images, and 5 mm): beyond are bladder and bowel.
 _SACRUM_BELOW_MM, _SACRUM_REACH_MM = (10.0, 30.0, 50.0, 70.0), (56.0, 42.0, 34.0, 29.0)
@@ -275,7 +277,7 @@ def _part_sacrum(
 
     The facet joints make one piece of bone of L5 and the sacrum, whose wings lie as near to L5's
     body as to S1's: neither names that flow nor the disc's plane tell them apart. Where the image
-    does not show their disc, up to two masks become one.
+    ends above their disc, up to two masks become one; if it was not seen, all bone below it stays.
     """
     bone = np.logical_or.reduce(masks)
     several = len(masks) > 2
@@ -294,11 +296,12 @@ def _part_sacrum(
     reach = np.interp(-rise, _SACRUM_BELOW_MM, _SACRUM_REACH_MM)
     beyond = (rise < 0) & ((front / scale > reach) | (rise < -_SACRUM_LENGTH_MM))
     near = bone.copy()
-    near[where] = ~beyond
+    near[where] = ~(beyond & last.seen)
     if several:
         return tuple(mask & near for mask in masks)
     below = rise < top
-    if len(masks) == 2:
+    deep = rise < top - _SACRUM_SURE_MM
+    if len(masks) == 2 and deep.any() and masks[1][where][deep].mean() >= _KNOWN_SACRUM:
         unsure = np.abs(rise - top) < _SACRUM_SURE_MM
         below[unsure] = masks[1][where][unsure]
     sacrum = np.zeros(bone.shape, bool)

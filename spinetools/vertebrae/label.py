@@ -40,7 +40,7 @@ from spinetools.vertebrae.result import (
     named_disc,
     working_names,
 )
-from spinetools.vertebrae.transition import with_transition
+from spinetools.vertebrae.transition import TRANSITIONS, with_transition
 from spinetools.vertebrae.views import View, evidence_of, view
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,8 +54,8 @@ _BONE_REACH_MM = (65.0, 95.0, 80.0)
 _CANAL_REACH_MM = (30.0, 30.0, 30.0)
 #: Less of a vertebra than this is a crumb beside a disc that the image's end cuts, mm³.
 _SLIVER_MM3 = 200.0
-#: Less of the atlas than this may as well be C2's facets (it has some 9,000 mm³).
-_LEAST_ATLAS_MM3 = 1000.0
+#: Less of the atlas than this, of what is seen of C2, may as well be C2's facets.
+_LEAST_ATLAS = 0.08
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,9 @@ def _paint(shown: View, numbering: Numbering, params: LabelParams) -> npt.NDArra
     if not params.step1_only:
         numbers = clean(numbers, spacing)
         sizes = np.bincount(numbers.ravel(), minlength=FIRST_DISC)[:FIRST_DISC] * spacing**3
+        if 0 < sizes[ATLAS] < _LEAST_ATLAS * sizes[AXIS]:
+            numbers = clean(np.where(numbers == ATLAS, AXIS, numbers).astype(np.uint8), spacing)
         numbers[np.isin(numbers, np.flatnonzero(sizes < _SLIVER_MM3))] = 0
-        if sizes[ATLAS] < _LEAST_ATLAS_MM3:
-            numbers[numbers == ATLAS] = AXIS
     cord = (seen.cord >= 0.5) & (seen.cord >= seen.canal) & (numbers == 0)
     canal = (seen.cord + seen.canal >= 0.5) & ~cord & (numbers == 0)
     cord, canal = (_near(mask, line, spacing, _CANAL_REACH_MM) for mask in (cord, canal))
@@ -272,7 +272,7 @@ def _say(result: SpineLabels) -> None:
     elif result.variant:
         logger.warning(
             "perhaps a transitional vertebra at the sacrum: %s, %s in part (probability %.0f %%)",
-            "S1" if result.variant == "lumbarised" else "L5", result.variant,
+            TRANSITIONS[result.variant], result.variant,
             100 * result.numbering.variant_probability[result.variant],
         )  # fmt: skip
     if not result.sure:

@@ -22,8 +22,10 @@ from spinetools.vertebrae.shape import Bools, Frame
 FloatArray = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
 
-#: What a transition is called, and the share of adults that has it without a change of the count
-#: (lumbarised 6.6 %, sacralised 3.6 %, n = 10,833, each in part about as often as wholly).
+#: What a transition is called, by which vertebra it is, and the share of adults that has it without
+#: a change of the count (lumbarised 6.6 %, sacralised 3.6 %, n = 10,833, each in part about as
+#: often as wholly).
+TRANSITIONS = {"sacralised": "L5", "lumbarised": "S1"}
 SHARES = {"sacralised": 0.016, "lumbarised": 0.038}
 
 #: Probability from which one is spoken of. It changes no name, and is to be looked at: less than
@@ -35,8 +37,8 @@ TRANSITION_THRESHOLD = 0.3
 _BRIDGE_SIDE_MM, _BRIDGE_FRONT_MM, _BRIDGE_HEIGHT_MM = (24, 50), (-48, 4), (-5, 9)
 #: Section of a bridge, mm², logarithm of one more: without and with one, and the spread.
 _NO_BRIDGE, _BRIDGE, _BRIDGE_SD = 1.5, 5.5, 1.1
-#: Heights below the last disc, mm in a mean body: the middles of the first two sacral bodies, and
-#: where the disc between them is.
+#: Heights below the last disc, mm in a mean body: within the first two sacral bodies, where the
+#: networks draw them well, and where the disc between them is.
 _S1_MM, _S2_MM, _S1_S2_MM = (5.0, 12.0), (34.0, 42.0), (22.0, 40.0)
 #: The sacrum is looked at in a slab about the midline, from here to there in front of the canal's
 #: line, and at points so far apart, mm.
@@ -117,8 +119,11 @@ def transition_probability(seen: SacrumSeen) -> dict[str, float]:
     sections = np.log1p(seen.bridge)
     odds = {
         "sacralised": _log_ratio(sections, _NO_BRIDGE, _BRIDGE, _BRIDGE_SD),
+        # only both together: the remnant of a disc is often seen in a sacrum that is none of these
         "lumbarised": _log_ratio(seen.squareness, _USUAL_S2, _SQUARE_S2, _S2_SD)
-        + _log_ratio(np.log(max(seen.disc, 1e-3)), _NO_DISC, _WHOLE_DISC, _DISC_SD),
+        + _log_ratio(np.log(max(seen.disc, 1e-3)), _NO_DISC, _WHOLE_DISC, _DISC_SD)
+        if np.isfinite(seen.squareness + seen.disc)
+        else 0.0,
     }
     weights = {name: SHARES[name] * np.exp(value) for name, value in odds.items()}
     total = 1 - sum(SHARES.values()) + sum(weights.values())

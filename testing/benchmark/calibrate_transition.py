@@ -15,8 +15,9 @@ import argparse
 import csv
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,7 +25,7 @@ from unittest import mock
 import numpy as np
 from cases import real_folder
 from kept import keeping
-from naming import cases, label_image
+from naming import Case, cases, label_image
 from tables import markdown, number
 
 from spinetools.errors import NoSpineError
@@ -50,7 +51,7 @@ class Row:
 
 
 class Watch:
-    """Keeps what was seen last: of an image, what step 2 saw."""
+    """Keeps what was seen last: by step 2 where it has a last disc, else by step 1."""
 
     def __init__(self) -> None:
         self.seen: SacrumSeen | None = None
@@ -66,18 +67,21 @@ def rows_of(group: str, networks: Networks, count: int, seed: int) -> Iterator[R
     """Label a group's images; those without a sacrum are left out."""
     watch = Watch()
     with mock.patch.object(transition, "look_at_sacrum", watch):
-        for image, said in labelled(group, networks, count, seed):
+        for image, label in images(group, networks, count, seed):
+            watch.seen = None
+            said = label()
             if watch.seen is not None:
                 yield Row(image, watch.seen, said)
-            watch.seen = None
 
 
-def labelled(group: str, networks: Networks, count: int, seed: int) -> Iterator[tuple[str, str]]:
-    """Label the images of a group: give the name of each and what was said of it."""
+def images(
+    group: str, networks: Networks, count: int, seed: int
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Give the images of a group: the name of each, and what labels it and tells what was said."""
     if group != REAL:
         first = seed + APART * GROUPS.index(group)
         for case in cases(count, first, group, (VISIBLE,), low=True):
-            yield str(case.seed), label_image(case, LabelParams(), networks).flagged
+            yield str(case.seed), partial(_label_case, case, networks)
         return
     folder = real_folder()
     if folder is None:
@@ -88,11 +92,18 @@ def labelled(group: str, networks: Networks, count: int, seed: int) -> Iterator[
                   if row["use"] == "train" and row["file"].startswith("spider/")]  # fmt: skip
     for file in listed:
         if not file.endswith("_seg.nii.gz"):
-            try:
-                result = label_spine(load_volume(folder / file), networks)
-            except NoSpineError:
-                continue
-            yield Path(file).name.partition(".")[0], result.variant
+            yield Path(file).name.partition(".")[0], partial(_label_file, folder / file, networks)
+
+
+def _label_case(case: Case, networks: Networks) -> str:
+    return label_image(case, LabelParams(), networks).flagged
+
+
+def _label_file(path: Path, networks: Networks) -> str:
+    try:
+        return label_spine(load_volume(path), networks).variant
+    except NoSpineError:
+        return ""
 
 
 def line(group: str, rows: list[Row]) -> dict[str, str]:

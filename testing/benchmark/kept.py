@@ -1,7 +1,8 @@
 """Networks whose answers are kept in a folder, so that what follows them is run again in no time.
 
-An answer is found again by all that was asked: a rule that changes what a step reads makes its
-network run anew. A kept answer is rounded to three decimals, also when it is new.
+An answer is found again by all that was asked of a network of this name and version: a rule that
+changes what a step reads makes its network run anew. How tiles overlap is no part of that: such
+networks need folders of their own. A kept answer is rounded to three decimals, also when it is new.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ Random subjects are seen through random fields of view of 5, 8, 10 and 15 verteb
 slab that shows no transverse processes. An oracle stands for the networks; it errs at the rates of
 ``ERRORS`` and its fellows, times ``--flaws``. With ``--images`` nothing does: images of these
 fields of view are simulated, in random contrasts, as volumes and as sagittal slices. With ``-o``
-each case is a line of naming_SEED.tsv, from which update_readme.py makes its table.
+each case is a line of naming_SEED.tsv (or naming_fast_L6_low_SEED.tsv), from which update_readme.py
+makes its table.
 """
 
 from __future__ import annotations
@@ -416,11 +417,12 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def as_row(outcome: Outcome, asked: str, fast: bool) -> dict[str, str]:
+def as_row(outcome: Outcome, asked: str, fast: bool, low: bool) -> dict[str, str]:
     """Write an outcome as a line of a table; ``asked`` is the variant that all subjects have."""
     return {
         "asked": asked,
         "fast": "yes" if fast else "no",
+        "low": "yes" if low else "no",
         "visible": str(outcome.visible),
         "variant": outcome.variant,
         "flagged": outcome.flagged,
@@ -455,14 +457,17 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="without what vertebrae look like")
     parser.add_argument("--show", action="store_true", help="list what is named wrong")
     parser.add_argument("--weight", type=float, help="of the evidence (default: the fitted one)")
-    parser.add_argument("-o", type=Path, help="folder for naming_SEED.tsv")
+    parser.add_argument("-o", type=Path, help="folder for the table of --images")
     args = parser.parse_args()
+    if args.o and not args.images:
+        parser.error("-o is for --images: the README tells of the networks that ship")
     params = EvidenceParams() if args.weight is None else EvidenceParams(weight=args.weight)
     params = replace(params, likeness=0.0) if args.plain else params
     rate = FLAWS[args.flaws]
     networks: Networks | None = load_networks(args.model, fast=args.fast) if args.images else None
     if networks is not None and args.keep:
-        networks = keeping(networks, args.keep)
+        # with -fast the tiles of the same network overlap less
+        networks = keeping(networks, args.keep / "fast" if args.fast else args.keep)
     outcomes: list[Outcome] = []
     for case in cases(args.n, args.seed, args.variant, args.visible, args.low):
         if networks is not None:
@@ -477,8 +482,9 @@ def main() -> None:
     print(table(outcomes))
     if args.o:
         asked = args.variant or ""
-        name = "_".join(filter(None, ("naming", "fast" * args.fast, asked, str(args.seed))))
-        write_tsv(args.o / f"{name}.tsv", [as_row(o, asked, args.fast) for o in outcomes])
+        parts = ("naming", "fast" * args.fast, asked, "low" * args.low, str(args.seed))
+        path = args.o / f"{'_'.join(filter(None, parts))}.tsv"
+        write_tsv(path, [as_row(o, asked, args.fast, args.low) for o in outcomes])
     if args.show:
         for outcome in outcomes:
             if not outcome.right:

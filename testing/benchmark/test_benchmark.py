@@ -95,22 +95,24 @@ def test_blocks_are_replaced_between_their_markers() -> None:
 
 
 def test_the_readme_sums_up_what_was_named(tmp_path: Path) -> None:
-    row = {"asked": "", "fast": "no", "visible": "5", "variant": "", "flagged": "", "right": "yes",
-           "confidence": "0.9", "what": ""}  # fmt: skip
+    row = {"asked": "", "fast": "no", "low": "no", "visible": "5", "variant": "", "flagged": "",
+           "right": "yes", "confidence": "0.9", "what": ""}  # fmt: skip
     unsure, wrong = row | {"confidence": "0.5"}, row | {"right": "no", "flagged": "L6"}
     tables.write_tsv(tmp_path / "naming_1.tsv", [row, unsure])
     tables.write_tsv(tmp_path / "naming_2.tsv", [wrong, row | {"visible": "15"}])
     odd = row | {"asked": "T13", "variant": "T13", "flagged": "T13", "visible": "26"}
     tables.write_tsv(tmp_path / "naming_T13_1.tsv", [odd, odd | {"flagged": ""}])
-    tables.write_tsv(tmp_path / "naming_T13_2.tsv", [odd | {"visible": "5"}])
+    tables.write_tsv(tmp_path / "naming_T13_2.tsv", [odd | {"visible": "5", "low": "yes"}])
+    tables.write_tsv(tmp_path / "naming_3.tsv", [row | {"visible": n} for n in ("24", "26")])
     tables.write_tsv(tmp_path / "naming_fast_1.tsv", [row | {"fast": "yes"}])
     lines = update_readme.naming(tmp_path).splitlines()[2:]
     assert lines == [
+        "| whole spines | 2 of 2 | 2 of 2 | 0 of 2 wrongly |",
         "| 5 vertebrae in sight | 2 of 3 | 1 of 2 | 1 of 3 wrongly |",
         "| 15 vertebrae in sight | 1 of 1 | 1 of 1 | 0 of 1 wrongly |",
         "| 5 vertebrae in sight, `-fast` | 1 of 1 | 1 of 1 | 0 of 1 wrongly |",
-        "| 5 vertebrae in sight, with T13 | 1 of 1 | 1 of 1 | 1 of 1 |",
-        "| whole spines with T13 | 2 of 2 | 2 of 2 | 1 of 2 |",
+        "| whole spines, with T13 | 2 of 2 | 2 of 2 | 1 of 2 |",
+        "| the last 5 vertebrae in sight, with T13 | 1 of 1 | 1 of 1 | 1 of 1 |",
     ]
 
 
@@ -133,7 +135,13 @@ def test_the_readme_tells_of_both_methods_and_of_what_failed() -> None:
 
 @pytest.mark.parametrize(
     ("script", "option"),
-    [("accuracy.py", "-no-real"), ("speed.py", "-no-real"), ("calibrate_cnn.py", "-write")],
+    [
+        ("accuracy.py", "-no-real"),
+        ("speed.py", "-no-real"),
+        ("calibrate_cnn.py", "-write"),
+        ("calibrate_transition.py", "--keep"),
+        ("naming.py", "--images"),
+    ],  # fmt: skip
 )
 def test_the_scripts_start(script: str, option: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -183,15 +183,19 @@ def naming(folder: Path = RESULTS) -> str:
 
 def _groups(cases: list[dict[str, str]]) -> Iterable[tuple[str, list[dict[str, str]]]]:
     """Give the cases by their variant, where all have one, by -fast, and by what is in sight."""
-    kinds = sorted({(row["asked"], row["fast"], int(row["visible"])) for row in cases})
-    for kind in kinds:
-        asked, fast, visible = kind
-        whole = visible > _MOST_PARTS
-        what = [f"whole spines with {asked}" if whole else f"{visible} vertebrae in sight"]
-        what += [f"with {asked}"] if asked and not whole else []
-        what += ["``-fast``"] if fast == "yes" else []
-        own = [r for r in cases if (r["asked"], r["fast"], int(r["visible"])) == kind]
-        yield ", ".join(what).replace("``", "`"), own
+
+    def kind_of(row: dict[str, str]) -> tuple[str, str, str, int]:
+        visible = int(row["visible"])
+        # variants and drawn subjects have not all the same count
+        return row["asked"], row["fast"], row["low"], 0 if visible > _MOST_PARTS else visible
+
+    for kind in sorted({kind_of(row) for row in cases}):
+        asked, fast, low, visible = kind
+        what = f"{'the last ' if low == 'yes' else ''}{visible} vertebrae in sight"
+        what = what if visible else "whole spines"
+        what += f", with {asked}" if asked else ""
+        what += ", `-fast`" if fast == "yes" else ""
+        yield what, [row for row in cases if kind_of(row) == kind]
 
 
 def _said(rows: list[dict[str, str]]) -> str:

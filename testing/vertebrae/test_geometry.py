@@ -280,6 +280,32 @@ def test_what_lies_far_in_front_of_the_sacrum_is_no_bone_of_it(kinds: int) -> No
     assert (named[bone & (below < -6) & (below > -30)] == number - 1).all()
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_where_the_wings_of_the_sacrum_begin_the_network_decides_if_it_knows(knows: bool) -> None:
+    shape, anatomy = (60, 60, 120), usual()
+    x, y, z = np.indices(shape) * 1.5
+    line = find_line(np.hypot(x - 45, y - 15) < 7, np.zeros(shape, bool), 1.5)
+    lowest = len(anatomy.disc_names) - 1
+    discs = [
+        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
+        for s in (30.0, 65.0)
+    ]
+    planes = planes_of(discs, (lowest - 1, lowest), anatomy, 1.0, line, (0.0, 170.0))
+    below = line.points[0, 2] - z - 65.0
+    wings = (np.abs(x - 45) > 24) & (y > 14) & (y < 20)
+    bone = ((np.abs(x - 45) < 15) & (y > 25) & (y < np.where(below < 15, 55, 44))) | (
+        (y > 14) & (y < 28) & (np.abs(below) < 20)
+    )
+    said = bone & (below > 1) if knows else np.zeros(shape, bool)
+    named = name_vertebrae((bone & ~said, said), planes, anatomy, 1.0, line, 1.5)
+    number = len(anatomy.vertebrae) + 1
+    # by height alone the wings begin 5 mm above the disc's middle
+    between = wings & (below > -4) & (below < 0)
+    assert (named[between] == (number - 1 if knows else number)).mean() > 0.95
+    assert (named[wings & (below > 5) & (below < 18)] == number).all()
+    assert (named[wings & (below < -9) & (below > -18)] == number - 1).all()
+
+
 # -- the last touches -----------------------------------------------------------------------------
 
 
