@@ -141,7 +141,7 @@ def test_the_readme_tells_of_both_methods_and_of_what_failed() -> None:
         ("calibrate_cnn.py", "-write"),
         ("calibrate_transition.py", "--keep"),
         ("naming.py", "--images"),
-    ],  # fmt: skip
+    ],
 )
 def test_the_scripts_start(script: str, option: str, tmp_path: Path) -> None:
     done = subprocess.run(
