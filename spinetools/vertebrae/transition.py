@@ -45,6 +45,8 @@ _S1_MM, _S2_MM, _S1_S2_MM = (5.0, 12.0), (34.0, 42.0), (22.0, 40.0)
 _SLAB_MM, _AHEAD_MM, _STEP_MM = 6.0, (-5.0, 60.0), 0.5
 #: Where the networks are as sure as this, the sacrum is bone: it is drawn fainter downwards.
 _BONE = 0.4
+#: The image shows at least this share of the place where a disc is looked for.
+_SHOWN = 0.8
 #: A body begins this near to where the first one's back is, mm.
 _BACK_MM = (-6.0, 12.0)
 #: The part of the first body's depth in which a disc below it is looked for.
@@ -110,7 +112,10 @@ def look_at_sacrum(
         return SacrumSeen(bridge, np.nan, np.nan)
     ahead = _ahead()
     inside = (ahead > back) & (ahead < back + _DISC_SHARE * depth)
-    thickness = float(discs[between][:, inside].mean(axis=1).sum() * _STEP_MM * scale)
+    place = discs[between][:, inside]
+    shown = place.size > 0 and np.isfinite(place).mean() >= _SHOWN
+    height = place.shape[0] * _STEP_MM * scale
+    thickness = float(np.nanmean(place) * height) if shown else np.nan
     return SacrumSeen(bridge, _body(bones[second], back)[1] / depth, thickness)
 
 
