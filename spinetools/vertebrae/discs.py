@@ -51,6 +51,9 @@ _SACRAL_DEPTH = 0.9
 #: What is shallower and narrower than these shares of the disc above it, with L5–S about there, is
 #: what is left of S1–S2: L5–S1 itself is about as large as L4–L5.
 _RUDIMENT_DEPTH, _RUDIMENT_WIDTH = 0.75, 0.65
+#: … and where the image's sides cut one of them, so that no width is known, in depth alone. (L5–S
+#: has 0.8 of L4–L5's and more in SPIDER's images; a vessel in front of a slipped L5 had 0.4.)
+_RUDIMENT_ALONE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,6 +345,8 @@ def with_faint(discs: Sequence[DiscSeen], faint: Sequence[DiscSeen]) -> list[Dis
 
 
 def _is_rudiment(disc: DiscSeen, above: DiscSeen) -> bool:
+    if np.isnan(disc.width) or np.isnan(above.width):
+        return disc.depth <= _RUDIMENT_ALONE * above.depth
     return (
         disc.depth <= _RUDIMENT_DEPTH * above.depth and disc.width <= _RUDIMENT_WIDTH * above.width
     )

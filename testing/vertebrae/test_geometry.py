@@ -208,6 +208,15 @@ def test_a_rudiment_below_l5_s_is_none_whatever_it_is_called(called: float) -> N
     assert without_sacral(thoracic) == thoracic
 
 
+def test_in_a_slab_a_vessel_is_no_last_disc() -> None:
+    """Its width is not known; the disc of a vertebra that slipped far is not drawn."""
+    unknown = float("nan")
+    lumbar = [disc_of(0, 35, 0.0, unknown), disc_of(35, 36, 0.0, unknown)]
+    assert without_sacral([*lumbar, disc_of(70, 13, 0.99, unknown)]) == lumbar
+    low = [*lumbar, disc_of(70, 24, 0.99, unknown)]
+    assert without_sacral(low) == low
+
+
 @pytest.mark.parametrize("spacing", [1.0, 1.25, 1.5, 2.0])
 def test_touching_and_high_discs_are_told_apart_on_any_grid(spacing: float) -> None:
     x, y, z = np.indices(tuple(int(n / spacing) for n in SHAPE)) * spacing
