@@ -197,6 +197,7 @@ def flags_of(result: SpineLabels) -> list[Flag]:
     """Return what a person should look at."""
     from spinetools.qc import Flag
     from spinetools.vertebrae.result import as_candidate
+    from spinetools.vertebrae.transition import unusual
 
     flags = []
     if not result.sure:
@@ -205,5 +206,5 @@ def flags_of(result: SpineLabels) -> list[Flag]:
         flags.append(Flag("low confidence", f"numbering {chosen}; or {others}"))
     if result.variant:
         chance = result.numbering.variant_probability[result.variant]
-        flags.append(Flag("variant", f"{result.variant}, probability {chance:.2f}"))
+        flags.append(Flag("variant", unusual(result.variant, chance)))
     return flags

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Fields of the labels' sidecar that say how sure the names are.
-NUMBERING = ("Confidence", "NumberingCertain", "Variant", "Numbering", "Alternatives")
+NUMBERING = (
+    "Confidence", "NumberingCertain", "Variant", "VariantProbability", "Numbering", "Alternatives",
+)  # fmt: skip
 
 
 def page_path(path: Path) -> Path:

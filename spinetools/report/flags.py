@@ -10,7 +10,7 @@ from spinetools.phantom.numbers import LEVEL_NUMBERS
 from spinetools.qc import Flag
 from spinetools.vertebrae.alignment import Curve
 from spinetools.vertebrae.result import UNSURE
-from spinetools.vertebrae.transition import TRANSITIONS
+from spinetools.vertebrae.transition import unusual
 
 #: Loss of height in front, in the middle or as a whole from which a vertebra is deformed: mild,
 #: moderate, severe (Genant 1993, J Bone Miner Res 8: 20, 25 and 40 %).
@@ -86,12 +86,10 @@ def _about_names(numbering: Mapping[str, Any], variant: str) -> list[Flag]:
         reason = f"the names of the levels are right with probability {confidence:.2f}"
         flags.append(Flag("numbering", reason + (f"; or discs {others}" if others else "")))
     said = variant or str(numbering.get("Variant", "none"))
-    if said in TRANSITIONS:
-        chance = numbering.get("VariantProbability", {}).get(said)
-        reason = f"{TRANSITIONS[said]} may be {said} in part"
-        flags.append(Flag("variant", reason + (f" (probability {chance:.2f})" if chance else "")))
-    elif said not in ("none", ""):
-        flags.append(Flag("variant", f"the count of vertebrae is unusual: {said}"))
+    if said not in ("none", ""):
+        chances = numbering.get("VariantProbability")
+        chance = chances.get(said) if isinstance(chances, Mapping) else None
+        flags.append(Flag("variant", unusual(said, chance)))
     return flags
 
 

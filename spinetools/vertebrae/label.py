@@ -40,7 +40,7 @@ from spinetools.vertebrae.result import (
     named_disc,
     working_names,
 )
-from spinetools.vertebrae.transition import TRANSITIONS, with_transition
+from spinetools.vertebrae.transition import unusual, with_transition
 from spinetools.vertebrae.views import View, evidence_of, view
 
 FloatArray = npt.NDArray[np.float64]
@@ -263,18 +263,9 @@ def _say(result: SpineLabels) -> None:
     """Say how the discs were named, and warn where that is uncertain or unusual."""
     chosen = result.numbering.chosen
     logger.info("discs %s", as_candidate(chosen))
-    if chosen.variant:
-        logger.warning(
-            "the count of vertebrae is unusual: %s (probability %.0f %%); "
-            "-variants never numbers without",
-            chosen.variant, 100 * result.numbering.variant_probability[chosen.variant],
-        )  # fmt: skip
-    elif result.variant:
-        logger.warning(
-            "perhaps a transitional vertebra at the sacrum: %s, %s in part (probability %.0f %%)",
-            TRANSITIONS[result.variant], result.variant,
-            100 * result.numbering.variant_probability[result.variant],
-        )  # fmt: skip
+    if result.variant:
+        said = unusual(result.variant, result.numbering.variant_probability[result.variant])
+        logger.warning("%s%s", said, "; -variants never numbers without" if chosen.variant else "")
     if not result.sure:
         others = ", ".join(as_candidate(other) for other in result.numbering.alternatives[:3])
         logger.warning(

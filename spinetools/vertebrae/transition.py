@@ -135,6 +135,14 @@ def transition_probability(seen: SacrumSeen) -> dict[str, float]:
     return {name: float(weight / total) for name, weight in weights.items()}
 
 
+def unusual(variant: str, chance: object = None) -> str:
+    """Say in words what is unusual, with its probability where that is a number."""
+    known = f" (probability {chance:.2f})" if isinstance(chance, (int, float)) else ""
+    if variant in TRANSITIONS:
+        return f"{TRANSITIONS[variant]} may be {variant} in part{known}"
+    return f"the count of vertebrae is unusual: {variant}{known}"
+
+
 def _log_ratio(value: float, without: float, with_: float, sd: float) -> float:
     """Log-likelihood ratio of two normal densities, no more certain than at their means."""
     if not np.isfinite(value):

@@ -13,14 +13,13 @@ below the landmark are where the image begins just above them.
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from cases import real_folder
+from cases import real_folder, spider_train
 from scipy.special import expit
 from tables import markdown, number
 
@@ -90,16 +89,11 @@ def volumes(
     """Give images with the mask of each disc by its name; spines of the usual count only."""
     folder = real_folder() if real else None
     if folder is not None:
-        with (folder / "manifest.tsv").open(encoding="utf-8") as stream:
-            listed = [row["file"] for row in csv.DictReader(stream, delimiter="\t")
-                      if row["use"] == "train" and row["file"].startswith("spider/")]  # fmt: skip
         params = LabelParams(values="1=vertebra,2=disc,3=canal", lowest="disc_L5_S")
-        for file in listed:
-            path = folder / file
-            if not file.endswith("_seg.nii.gz"):
-                seg = path.with_name(path.name.replace(".nii.gz", "_seg.nii.gz"))
-                image, labels, names = read_pair(path, seg, params)
-                yield "SPIDER", image, _masks(labels, {v: n for v, n in names.items() if "_" in n})
+        for path in spider_train(folder):
+            seg = path.with_name(path.name.replace(".nii.gz", "_seg.nii.gz"))
+            image, labels, names = read_pair(path, seg, params)
+            yield "SPIDER", image, _masks(labels, {v: n for v, n in names.items() if "_" in n})
     ids = {value: name for name, value in structure_ids().items()}
     for subject in range(subjects):
         for sample in phantom_samples(subject, SEED, spacing_mm):

@@ -12,7 +12,6 @@ something was said.
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from cases import real_folder
+from cases import real_folder, spider_train
 from kept import keeping
 from naming import Case, cases, label_image
 from tables import markdown, number
@@ -87,12 +86,8 @@ def images(
     if folder is None:
         print("the real images are not here", file=sys.stderr)
         return
-    with (folder / "manifest.tsv").open(encoding="utf-8") as stream:
-        listed = [row["file"] for row in csv.DictReader(stream, delimiter="\t")
-                  if row["use"] == "train" and row["file"].startswith("spider/")]  # fmt: skip
-    for file in listed:
-        if not file.endswith("_seg.nii.gz"):
-            yield Path(file).name.partition(".")[0], partial(_label_file, folder / file, networks)
+    for path in spider_train(folder):
+        yield path.name.partition(".")[0], partial(_label_file, path, networks)
 
 
 def _label_case(case: Case, networks: Networks) -> str:

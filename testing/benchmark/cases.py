@@ -73,6 +73,19 @@ def real_folder() -> Path | None:
     return folder if (folder / "manifest.tsv").is_file() else None
 
 
+def spider_train(folder: Path) -> list[Path]:
+    """Return the SPIDER images that may be learnt from; the labels of each lie beside it."""
+    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return [
+        folder / row["file"]
+        for row in rows
+        if row["use"] == "train"
+        and row["file"].startswith("spider/")
+        and not row["file"].endswith("_seg.nii.gz")
+    ]
+
+
 def real_cases(folder: Path) -> Iterator[Case]:
     """Find every image of the manifest that has a cord mask beside it."""
     with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as stream:

@@ -77,7 +77,7 @@ def test_blocks_are_measured_as_they_are(run: Run, folder: Path) -> None:
 def test_what_is_wrong_is_flagged_and_said(run: Run, folder: Path) -> None:
     save(folder / "a_labels.nii.gz", build(slip=5, wedge=8), codes="PIR")
     (folder / "a_labels.json").write_text(json.dumps({
-        "Confidence": 0.6, "Variant": "none",
+        "Confidence": 0.6, "Variant": "lumbarised", "VariantProbability": {"lumbarised": 0.41},
         "Alternatives": [{"Numbering": "T12-L1 to L2-L3", "Probability": 0.3}],
     }))  # fmt: skip
     outcome = run("st_report", "-s", "a_labels.nii.gz", "-o", "r.html", "-ofolder", "out")
@@ -87,6 +87,7 @@ def test_what_is_wrong_is_flagged_and_said(run: Run, folder: Path) -> None:
     assert kinds["slip"].startswith("L2-L3: slipped 5")
     assert re.match(r"L3: 3\d % lower in front", kinds["height loss"])
     assert "T12-L1 to L2-L3" in kinds["numbering"]
+    assert kinds["variant"] == "S1 may be lumbarised in part (probability 0.41)"
     assert "warning: slip: L2-L3" in outcome.err
     page = (folder / "out" / "r.html").read_text()
     assert "confidence 0.60" in page

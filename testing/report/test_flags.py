@@ -22,6 +22,16 @@ from spinetools.report.flags import flags_of
             ["S1 may be lumbarised in part (probability 0.41)"],
         ),
         ({"Variant": "sacralised"}, "", ["L5 may be sacralised in part"]),
+        (
+            {"Variant": "sacralised", "VariantProbability": None},
+            "",
+            ["L5 may be sacralised in part"],
+        ),
+        (
+            {"Variant": "T13", "VariantProbability": {"T13": "high"}},
+            "",
+            ["the count of vertebrae is unusual: T13"],
+        ),
     ],
 )
 def test_an_unusual_count_is_no_transition(

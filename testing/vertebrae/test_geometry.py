@@ -11,8 +11,8 @@ from spinetools.errors import NoSpineError
 from spinetools.image import Image, Space
 from spinetools.vertebrae.anatomy import usual
 from spinetools.vertebrae.arches import Heights, return_arches
-from spinetools.vertebrae.bones import name_vertebrae, planes_of
-from spinetools.vertebrae.canal import coordinates, find_line
+from spinetools.vertebrae.bones import Plane, name_vertebrae, planes_of
+from spinetools.vertebrae.canal import Line, coordinates, find_line
 from spinetools.vertebrae.discs import DiscSeen, find_discs, without_sacral
 from spinetools.vertebrae.finish import clean, close_canal, on_grid
 from spinetools.vertebrae.grid import find_box, isotropic, memory_gb, working_image
@@ -261,18 +261,23 @@ def test_discs_missed_between_two_seen_are_put_back_wherever_the_bodies_leave_th
         assert (named[:, :, inner][bone[:, :, inner]] == number).all()
 
 
+def last_planes(line: Line) -> list[Plane]:
+    """The discs above and below L5, 30 and 65 mm along a straight line."""
+    lowest = len(usual().disc_names) - 1
+    discs = [
+        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
+        for s in (30.0, 65.0)
+    ]
+    return planes_of(discs, (lowest - 1, lowest), usual(), 1.0, line, (0.0, 170.0))
+
+
 @pytest.mark.parametrize("kinds", [1, 2, 3])
 def test_what_lies_far_in_front_of_the_sacrum_is_no_bone_of_it(kinds: int) -> None:
     """Bladder and bowel, drawn as bone and joined to it."""
     shape, anatomy = (20, 60, 120), usual()
     x, y, z = np.indices(shape) * 1.5
     line = find_line(np.hypot(x - 15, y - 15) < 7, np.zeros(shape, bool), 1.5)
-    lowest = len(anatomy.disc_names) - 1
-    discs = [
-        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
-        for s in (30.0, 65.0)
-    ]
-    planes = planes_of(discs, (lowest - 1, lowest), anatomy, 1.0, line, (0.0, 170.0))
+    planes = last_planes(line)
     below = line.points[0, 2] - z - 65.0
     bone = (y > 25) & (y < np.where(below < 15, 55, 44))
     bowel = (y >= 44) & (below > 70) & (below < 90)
@@ -294,12 +299,7 @@ def test_where_the_wings_of_the_sacrum_begin_the_network_decides_if_it_knows(kno
     shape, anatomy = (60, 60, 120), usual()
     x, y, z = np.indices(shape) * 1.5
     line = find_line(np.hypot(x - 45, y - 15) < 7, np.zeros(shape, bool), 1.5)
-    lowest = len(anatomy.disc_names) - 1
-    discs = [
-        replace(disc_of(s, 30.0, 0.0), centre=line.at(s) + 25 * line.front[0], normal=line.up[0])
-        for s in (30.0, 65.0)
-    ]
-    planes = planes_of(discs, (lowest - 1, lowest), anatomy, 1.0, line, (0.0, 170.0))
+    planes = last_planes(line)
     below = line.points[0, 2] - z - 65.0
     wings = (np.abs(x - 45) > 24) & (y > 14) & (y < 20)
     bone = ((np.abs(x - 45) < 15) & (y > 25) & (y < np.where(below < 15, 55, 44))) | (
